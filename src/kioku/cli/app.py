@@ -1,0 +1,81 @@
+"""The command line's table of contents, and the one place where errors become exit codes.
+
+0 done, 1 failed or unhealthy, 2 wrong usage, 130 interrupted.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+
+from kioku import __version__
+from kioku.cli.output import problem
+from kioku.errors import KiokuError
+
+# command -> module in this package; its click command has the command's name with "_"
+COMMANDS = {
+    "serve": "serve_command",
+    "init": "init_command",
+    "show": "show_command",
+    "status": "status_command",
+    "sessions": "sessions_command",
+    "cleanup-sessions": "cleanup_command",
+    "doctor": "doctor_command",
+    "config": "config_command",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands' names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = import_module(f"kioku.cli.{COMMANDS[cmd_name]}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; for an unknown one, name the nearest."""
+        name = args[0]
+        if name not in COMMANDS:
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS, 1)
+            hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(COMMANDS)}"
+            raise click.UsageError(f"There is no command '{name}'; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kioku")
+def kioku() -> None:
+    """Kioku records your coding sessions with AI assistants, and tells you truthfully what happened in them."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; return its exit code."""
+    try:
+        code = kioku.main(args=arguments, prog_name="kioku", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2 if isinstance(error, click.UsageError) else error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except KiokuError as error:
+        problem(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`kioku sessions list | head`).
+        sys.stdout = None  # type: ignore[assignment] # nothing may be flushed into the closed pipe at exit
+        return 0

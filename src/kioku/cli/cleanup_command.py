@@ -1,0 +1,112 @@
+"""`kioku cleanup-sessions`: closing sessions that were never ended."""
+
+import sys
+
+import click
+
+from kioku import times
+from kioku.cli import places
+from kioku.cli.output import json_option, print_json, print_table, project_option
+from kioku.sessions import sweep
+
+
+@click.command("cleanup-sessions")
+@project_option
+@json_option
+@click.option("--dry-run", is_flag=True, help="Only show what would be closed.")
+@click.option(
+    "--older-than", type=click.FloatRange(0), default=None, metavar="HOURS",
+    help="Only sessions that started at least so long ago; fractions are fine. Default: 1, or what the settings say.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Do not ask.")
+def command(folder: str | None, as_json: bool, dry_run: bool, older_than: float | None, force: bool) -> int:
+    """Close active sessions that nobody will end any more.
+
+    Sessions whose server is running are listed and left alone. A closed session ends with its last activity; nothing
+    of it is lost, and if its server turns out to live, it opens again with the next activity.
+    """
+    where, values = places.find(folder)
+    hours = values.number("cleanup.older_than_hours") if older_than is None else older_than
+    judge = places.judge(where)
+    with places.opened(where, writable=not dry_run, swept=False) as store:
+        now = times.now_ms()
+        found = store.read(sweep.active)
+        closings, live = sweep.plan_cleanup(found, now, hours * times.HOUR, judge)
+        picked = {closing.session.seq for closing in closings}
+        by_sweep = [closing for closing in sweep.plan(found, now, judge) if closing.session.seq not in picked]
+        if as_json and (dry_run or not force):
+            print_json(_as_json(closings, by_sweep, live, closed=0, dry_run=dry_run))
+        elif not as_json:
+            _print(closings, by_sweep, live, hours, now, dry_run=dry_run)
+        if dry_run or (not closings and not (as_json and force)):
+            return 0
+        if not force:
+            if not sys.stdin.isatty() or as_json:
+                print("Nothing was changed: --force closes them without asking.", file=sys.stderr)
+                return 2
+            if not click.confirm(f"Close {_sessions(len(closings))}?"):
+                print("Nothing was changed.")
+                return 0
+        closed = store.write(lambda db: sweep.close(db, _shown(closings), now))
+    if as_json:
+        print_json(_as_json(closings, by_sweep, live, closed=closed, dry_run=False))
+    else:
+        print(f"Closed {_sessions(closed)}.")
+    return 0
+
+
+def _shown(closings: list[sweep.Closing]) -> list[sweep.Closing]:
+    """Return the closings; while many are worked on, a terminal shows how far it is."""
+    if len(closings) < 5_000 or not sys.stderr.isatty():
+        return closings
+    with click.progressbar(closings, label="Closing", file=sys.stderr, update_min_steps=1_000) as bar:
+        return list(bar)
+
+
+def _print(
+    closings: list[sweep.Closing], by_sweep: list[sweep.Closing], live: list[sweep.Open], hours: float, now: int, *, dry_run: bool
+) -> None:
+    headings = ("session", "started", "last activity", "why", "client")
+    if closings:
+        print(f"{_sessions(len(closings))} to close:")
+        print_table(headings, [_row(closing.session, _why(closing.reason), now) for closing in closings[:50]])
+        if len(closings) > 50:
+            print(f"and {len(closings) - 50} more")
+    else:
+        print(f"No session older than {hours:g} h needs closing.")
+    if live:
+        print(f"{_sessions(len(live))} left alone, since the server is running:")
+        print_table(headings, [_row(session, "running", now) for session in live[:50]])
+    if dry_run and by_sweep:
+        print(f"{_sessions(len(by_sweep))} that Kioku closes by itself the next time it starts:")
+        print_table(headings, [_row(closing.session, _why(closing.reason), now) for closing in by_sweep[:50]])
+
+
+def _row(session: sweep.Open, why: str, now: int) -> tuple[str, ...]:
+    started, last = times.local_text(session.started_at), times.ago_text(session.last_activity_at, now)
+    return session.id[:8], started, last, why, session.client or "–"
+
+
+def _why(reason: str) -> str:
+    return {"idle": "silent", "orphaned": "its server died", "cleanup": "nobody known to run it"}[reason]
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session" if count == 1 else f"{count} sessions"
+
+
+def _as_json(
+    closings: list[sweep.Closing], by_sweep: list[sweep.Closing], live: list[sweep.Open], *, closed: int, dry_run: bool
+) -> dict[str, object]:
+    return {
+        "dry_run": dry_run,
+        "closed": closed,
+        "to_close": [_plain(closing.session, closing.reason) for closing in closings],
+        "by_sweep": [_plain(closing.session, closing.reason) for closing in by_sweep],
+        "live": [_plain(session, None) for session in live],
+    }
+
+
+def _plain(session: sweep.Open, reason: str | None) -> dict[str, object]:
+    plain: dict[str, object] = {name: getattr(session, name) for name in ("id", "client", "started_at", "last_activity_at")}
+    return plain | ({"reason": reason} if reason else {})

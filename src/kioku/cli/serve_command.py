@@ -1,0 +1,18 @@
+"""`kioku serve`."""
+
+import click
+
+from kioku.cli.output import project_option
+
+
+@click.command("serve")
+@project_option
+def command(folder: str | None) -> int:
+    """Record a coding session: speak MCP with an assistant on standard input and output.
+
+    Assistants start this themselves once Kioku is registered with them. The session begins at once; it ends when the
+    assistant closes the connection, on Ctrl+C or a TERM signal, and after half an hour of silence.
+    """
+    from kioku.cli.serving import serve
+
+    return serve(folder)

@@ -1,0 +1,68 @@
+"""`kioku serve`: the recorder and the server, put together and taken apart in order."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from kioku import project, settings
+from kioku.errors import KiokuError
+from kioku.mcp.application import Kioku
+from kioku.mcp.serving import Server, claim_standard_streams, end_within
+from kioku.sessions import processes
+from kioku.sessions.recorder import Recorder
+
+LONGEST_END_S = 1.9
+
+
+def serve(folder: str | None) -> int:
+    """Serve one client on standard input and output until it goes; return the exit code."""
+    say = _sayer()
+    try:
+        where = project.find(folder, settings.project_variables(), os.getcwd())
+        values = settings.load(where.context_dir)
+    except (KiokuError, OSError) as error:
+        say(str(error))
+        return getattr(error, "exit_code", 1)
+    on_terminal = os.isatty(0)
+    recorder = Recorder(where, values.timeout_ms, say)
+    application = Kioku(recorder)
+    server = Server(application, *claim_standard_streams())
+    server.watch_signals()
+    application.changed = server.connection.changed
+    recorder.start()
+    is_gone = processes.parent_watch()
+    if on_terminal:
+        say(f"recording {where.name}: session {(recorder.session_id() or 'not yet begun')[:8]} (Ctrl+C ends it)")
+
+    def tick() -> bool:
+        recorder.tick()
+        return is_gone()
+
+    server.run(tick, _stop_children)
+    end_within(LONGEST_END_S - 1.4)
+    ended = recorder.session_id() if on_terminal else None
+    recorder.stop()
+    if on_terminal:
+        say(f"session {ended[:8]} ended" if ended else "ended")
+    sys.stderr.flush()
+    # Not sys.exit: a worker thread may still be inside a read of a file that never answers.
+    os._exit(0)
+
+
+def _stop_children() -> None:
+    """End every child process, if any was ever started."""
+    children = sys.modules.get("kioku.workspace.children")
+    if children is not None:
+        children.kill_all()
+
+
+def _sayer() -> Callable[[str], None]:
+    from kioku.redaction import redact
+
+    def say(text: str) -> None:
+        try:
+            print(f"kioku: {redact(text)}", file=sys.stderr, flush=True)
+        except OSError:
+            pass  # nobody listens to standard error any more; that must not end the recording
+
+    return say

@@ -1,0 +1,117 @@
+"""`kioku sessions`: what was recorded."""
+
+import click
+import msgspec
+
+from kioku import times
+from kioku.cli import places
+from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
+from kioku.models import Session
+from kioku.reports import sessions as reports
+
+
+@click.group("sessions", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List recorded sessions, or show one."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_)
+
+
+@command.command("list")
+@project_option
+@json_option
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, newest first.")
+@click.option("--status", type=click.Choice(["active", "completed", "archived"]), help="Only those in this status.")
+@click.option("--empty", is_flag=True, help="Also sessions without any activity.")
+def list_(
+    folder: str | None = None, as_json: bool = False, limit: int = 20, status: str | None = None, empty: bool = False
+) -> None:
+    """List the latest sessions."""
+    where, _ = places.find(folder)
+    now = times.now_ms()
+    with places.opened(where) as store:
+        judge = places.judge(where)
+        found = store.read(lambda db: reports.listing(db, now=now, judge=judge, limit=limit, status=status, empty=empty))
+    if as_json:
+        print_json({"sessions": [s.as_json() for s in found.sessions], "hidden_empty": found.hidden_empty})
+        return
+    headings = ("session", "started", "status", "span", "active", "files", "calls", "client", "branch")
+    print_table(headings, [_cells(session) for session in found.sessions], right=("span", "active", "files", "calls"))
+    if not found.sessions:
+        note("no sessions with activity")
+    if found.hidden_empty:
+        note(f"{found.hidden_empty} without any activity not shown (--empty shows them)")
+
+
+@command.command("show")
+@click.argument("session_id", metavar="ID")
+@project_option
+@json_option
+@click.option("--activities", type=click.IntRange(0), default=10, show_default=True, help="How many of the latest.")
+def show(session_id: str, folder: str | None, as_json: bool, activities: int) -> None:
+    """Show one session: its clocks, files, tools and latest activity. The beginning of its id is enough."""
+    where, _ = places.find(folder)
+    now = times.now_ms()
+    with places.opened(where) as store:
+        judge = places.judge(where)
+        session = store.read(lambda db: reports.find(db, session_id, now=now, judge=judge))
+        files = store.read(lambda db: reports.files(db, session.id))
+        tools = store.read(lambda db: reports.tools(db, session.id))
+        latest = store.read(lambda db: reports.activities(db, session.id, limit=activities))
+    if as_json:
+        touched = [msgspec.structs.asdict(file) for file in files]
+        recent = [msgspec.structs.asdict(activity) for activity in latest]
+        print_json({**session.as_json(), "touched": touched, "tools": dict(tools), "latest": recent})
+        return
+    print_facts(facts(session, now))
+    if files:
+        print("\nFiles")
+        print_table(
+            ("path", "reads", "edits", "last"),
+            [(file.path, file.reads, file.edits, times.local_text(file.last_at, seconds=True)) for file in files],
+            right=("reads", "edits"),
+        )
+    if tools:
+        print("\nTools")
+        print_table(("tool", "calls"), tools, right=("calls",))
+    if latest:
+        print("\nLatest activity")
+        rows = [
+            (times.local_text(a.at, seconds=True), a.tool or a.kind, a.path or a.detail or "", "" if a.ok in (None, True) else "failed")
+            for a in latest
+        ]  # fmt: skip
+        print_table(("when", "what", "on", ""), rows)
+
+
+def facts(session: Session, now: int) -> list[tuple[str, str]]:
+    """Return what there is to say about a session, line by line; what is unknown is left out."""
+    ended = "" if session.ended_at is None else times.local_text(session.ended_at, seconds=True)
+    lines = [
+        ("session", session.id),
+        ("status", _status(session)),
+        ("started", f"{times.local_text(session.started_at, seconds=True)} ({times.ago_text(session.started_at, now)})"),
+        ("ended", ended),
+        ("last activity", times.local_text(session.last_activity_at, seconds=True)),
+        ("span", f"{times.duration_text(session.span_ms)} (start to end)"),
+        ("active", "" if session.active_ms is None else f"{times.duration_text(session.active_ms)} (pauses over 5 min left out)"),
+        ("client", " ".join(filter(None, (session.client, session.client_version)))),
+        ("branch", session.branch or ""),
+        ("title", session.title or ""),
+        ("topics", ", ".join(session.topics)),
+        ("activity", f"{session.tool_calls} tool calls, {session.files} files"),
+        ("continues", session.continues or ""),
+    ]  # fmt: skip
+    return [(name, value) for name, value in lines if value]
+
+
+def _status(session: Session) -> str:
+    return session.status if session.end_reason is None else f"{session.status} ({session.end_reason})"
+
+
+def _cells(session: Session) -> tuple[str, ...]:
+    return (
+        session.id[:8], times.local_text(session.started_at), _status(session), times.duration_text(session.span_ms),
+        times.duration_text(session.active_ms), str(session.files), str(session.tool_calls), session.client or "–",
+        session.branch or "–",
+    )  # fmt: skip

@@ -1,0 +1,169 @@
+"""The protocol's messages (modelcontextprotocol.io, revisions 2024-11-05 to 2026-07-28) as types.
+
+Incoming messages are decoded in two steps, the envelope first and the parameters by method, so that a wrong parameter
+is answered under its request's id.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+STATEFUL_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+STATELESS_VERSIONS: Final = ("2026-07-28",)
+BATCH_VERSION: Final = "2025-03-26"  # the only revision with JSON-RPC batches
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+RESOURCE_NOT_FOUND: Final = -32002  # stateful revisions only; later ones say INVALID_PARAMS
+UNSUPPORTED_VERSION: Final = -32022
+
+META: Final = "io.modelcontextprotocol/"
+
+RequestId = str | int | float
+
+
+class ProtocolError(Exception):
+    """A request that is answered with a JSON-RPC error."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class Envelope(msgspec.Struct):
+    """Any incoming message: a request has `id` and `method`, a notification no `id`, an answer no `method`."""
+
+    jsonrpc: Any = None
+    id: Any = msgspec.UNSET
+    method: Any = msgspec.UNSET
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class Implementation(msgspec.Struct):
+    """The name and version of a program at either end."""
+
+    name: str
+    version: str = ""
+
+
+class InitializeParams(msgspec.Struct, rename="camel"):
+    """Parameters of `initialize`."""
+
+    protocol_version: str
+    client_info: Implementation = msgspec.field(default_factory=lambda: Implementation("unknown"))
+
+
+class Params(msgspec.Struct):
+    """Parameters of which only `_meta` matters."""
+
+    meta: dict[str, Any] = msgspec.field(default_factory=dict, name="_meta")
+
+
+class CallParams(Params):
+    """Parameters of `tools/call`."""
+
+    name: str = ""
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class ResourceParams(Params):
+    """Parameters of `resources/read`, `resources/subscribe` and `resources/unsubscribe`."""
+
+    uri: str = ""
+
+
+class CancelParams(msgspec.Struct, rename="camel"):
+    """Parameters of `notifications/cancelled`."""
+
+    request_id: RequestId | None = None
+
+
+class ListenFilter(msgspec.Struct, rename="camel"):
+    """What a `subscriptions/listen` asks for; of the kinds that exist, only resources ever change here."""
+
+    resource_subscriptions: list[str] = []
+
+
+class ListenParams(Params):
+    """Parameters of `subscriptions/listen`."""
+
+    notifications: ListenFilter = msgspec.field(default_factory=ListenFilter)
+
+
+class Tool(msgspec.Struct, rename="camel", omit_defaults=True):
+    """A tool as `tools/list` describes it."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+    annotations: dict[str, Any] = {}
+
+
+class Resource(msgspec.Struct, rename="camel", omit_defaults=True):
+    """A resource, or with `uri_template` a family of them."""
+
+    name: str
+    description: str
+    mime_type: str
+    uri: str | None = None
+    uri_template: str | None = None
+
+
+class ToolResult(msgspec.Struct):
+    """What a tool answers: text for the model, the same as plain values for programs, and whether it failed."""
+
+    text: str
+    structured: dict[str, Any] | None = None
+    is_error: bool = False
+
+    def as_result(self) -> dict[str, Any]:
+        """Return the result of `tools/call`."""
+        result: dict[str, Any] = {"content": [{"type": "text", "text": self.text}], "isError": self.is_error}
+        if self.structured is not None:
+            result["structuredContent"] = self.structured
+        return result
+
+
+class ResourceText(msgspec.Struct):
+    """What a resource holds now."""
+
+    uri: str
+    text: str
+    mime_type: str = "text/markdown"
+
+
+def answer(id: RequestId | None, result: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 - the protocol's word
+    """Return the message that answers a request."""
+    return {"jsonrpc": "2.0", "id": id, "result": result}
+
+
+def failure(id: RequestId | None, error: ProtocolError) -> dict[str, Any]:  # noqa: A002 - the protocol's word
+    """Return the message that refuses a request."""
+    body = {"code": error.code, "message": error.message}
+    return {"jsonrpc": "2.0", "id": id, "error": body if error.data is None else {**body, "data": error.data}}
+
+
+def notification(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return a message that expects no answer."""
+    return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+def encode(message: Any) -> bytes:
+    """Write a message as one line; lone surrogates, which UTF-8 cannot hold, become `?`."""
+    try:
+        return msgspec.json.encode(message) + b"\n"
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_encodable(msgspec.to_builtins(message))) + b"\n"
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(item) for name, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,98 @@
+"""The resources: what Kioku knows, under addresses that a client can show, read and subscribe to."""
+
+import os
+from typing import Any
+from urllib.parse import unquote
+
+from kioku import times
+from kioku.errors import UsageError
+from kioku.mcp import messages
+from kioku.mcp.messages import ProtocolError, Resource, ResourceText
+from kioku.mcp.render import clean, session_lines, session_text
+from kioku.mcp.tools import Workbench
+from kioku.reports import sessions as reports
+
+CURRENT = "context://session/current"
+
+RESOURCES = [
+    Resource("overview", "The project: kind, stack, architecture, modules", "text/markdown", "context://project/overview"),
+    Resource("current session", "The session that is being recorded now", "text/plain", CURRENT),
+    Resource("session history", "The latest sessions", "text/plain", "context://sessions/history"),
+    Resource("module", "One module of the project", "text/markdown", uri_template="context://module/{name}"),
+    Resource("session", "One session, with its files", "text/plain", uri_template="context://session/{id}"),
+]
+
+
+def read(bench: Workbench, uri: str) -> ResourceText:
+    """Return what a resource holds now. Raises ProtocolError for an address that there is not."""
+    now = times.now_ms()
+    kind, _, name = uri.removeprefix("context://").partition("/")
+    name = unquote(name)
+    if uri == "context://project/overview":
+        return ResourceText(uri, _overview(_project_file(bench), bench))
+    if kind == "module" and name:
+        return ResourceText(uri, _module(uri, name, _project_file(bench)))
+    if uri == "context://sessions/history":
+        found = bench.recorder.store().read(lambda db: reports.listing(db, now=now, judge=bench.judge))
+        return ResourceText(uri, session_lines(found, now), "text/plain")
+    if kind == "session" and name:
+        session_id = bench.recorder.session_id() if uri == CURRENT else name
+        if session_id is None:
+            return ResourceText(uri, "no session yet", "text/plain")
+        store = bench.recorder.store()
+        try:
+            session = store.read(lambda db: reports.find(db, session_id, now=now, judge=bench.judge))
+        except UsageError as error:
+            raise _missing(uri, str(error)) from error
+        files = store.read(lambda db: reports.files(db, session.id))
+        return ResourceText(uri, session_text(session, files, now), "text/plain")
+    raise _missing(uri, "there is no such resource")
+
+
+def _missing(uri: str, why: str) -> ProtocolError:
+    return ProtocolError(messages.RESOURCE_NOT_FOUND, f"{uri[:500]}: {why}", {"uri": uri[:500]})
+
+
+def _project_file(bench: Workbench) -> Any:
+    """Return the typed content of project.yaml, or None where there is none yet."""
+    from kioku.knowledge import project_yaml
+
+    path = os.path.join(bench.recorder.project.context_dir, "project.yaml")
+    return project_yaml.load(path) if os.path.lexists(path) else None
+
+
+def _overview(file: Any, bench: Workbench) -> str:
+    if file is None:
+        return f"# {clean(bench.recorder.project.name)}\n\nNot scanned yet: the person can run `kioku init`."
+    lines = [f"# {clean(file.name)}", ""]
+    facts = {
+        "kind": file.type,
+        "stack": ", ".join(file.stack),
+        "package manager": file.package_manager,
+        "architecture": file.architecture,
+    }
+    lines += [f"- {name}: {clean(str(value))}" for name, value in facts.items() if value]
+    if file.modules:
+        lines += ["", "## Modules", ""]
+        lines += [f"- {clean(name)} ({clean(module.path)}): {clean(module.description or '')}".rstrip(": ")
+                  for name, module in file.modules.items()]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _module(uri: str, name: str, file: Any) -> str:
+    module = None if file is None else file.modules.get(name)
+    if module is None:
+        names = [] if file is None else sorted(file.modules)
+        known = f"there are: {', '.join(clean(n) for n in names[:50])}" if names else "the person can run `kioku init`"
+        raise _missing(uri, f"there is no module '{name}'; {known}")
+    lines = [f"# {clean(name)}", "", f"path: {clean(module.path)}"]
+    if module.description:
+        lines.append(clean(module.description))
+    for title in ("key_files", "patterns", "rules", "decisions", "issues"):
+        items = getattr(module, title)
+        if items:
+            lines += ["", f"## {title.replace('_', ' ').capitalize()}", ""]
+            lines += [f"- {clean(item if isinstance(item, str) else str(item))}" for item in items]
+    return "\n".join(lines)
+
+

@@ -1,0 +1,140 @@
+"""Serving a connection on standard input and output until it ends: by end of input, signal, or a client that is gone.
+
+However it ends, answers in flight are written first, everything is bounded, and one signal is enough. Standard output
+carries messages only: whatever else is printed there goes to standard error.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kioku.mcp import messages
+from kioku.mcp.dispatch import Application, Connection
+from kioku.mcp.wire import Wire
+
+LONGEST_LINE = 16 << 20  # bytes
+TICK_S = 1.0
+_ANSWERS_S = 1.0  # how long answers in flight may take once the end has come
+_FLUSH_S = 0.4
+_UNSENT_LIMIT = 16 << 20  # bytes that a client may leave unread before we stop working on its requests
+
+
+class Server:
+    """A server for one client. `changed` may be called from any thread, also by the application."""
+
+    def __init__(self, application: Application, source: int, sink: int, *, threaded: bool | None = None) -> None:
+        self._wire = Wire(source, sink) if threaded is None else Wire(source, sink, threaded=threaded)
+        self.connection = Connection(application, self._send)
+        self._signal: int | None = None
+        self._buffer = bytearray()
+        self._searched = 0
+        self._skipping = False
+
+    def watch_signals(self) -> None:
+        """Let SIGINT, SIGTERM and SIGHUP end the serving. Call it from the main thread."""
+        signal.set_wakeup_fd(self._wire.bell, warn_on_full_buffer=False)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            # nohup's wish is respected; SIGINT is not: shells ignore it for whatever they start in the background.
+            if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+                signal.signal(number, self._signalled)
+
+    def run(self, tick: Callable[[], bool], stop_work: Callable[[], None]) -> str:
+        """Serve until the end and return its cause: `eof`, `signal`, `broken` or `parent`.
+
+        `tick` is called every second and tells whether the client is gone; `stop_work` must end what the
+        application's calls wait for.
+        """
+        reason = self._serve(tick)
+        deadline = time.monotonic() + _ANSWERS_S
+        while self.connection.in_flight and not self._wire.is_broken and time.monotonic() < deadline:
+            self._wire.wait(deadline - time.monotonic(), reading=False)
+        self.connection.cancel_all()
+        stop_work()
+        self.connection.close()
+        self._wire.flush(_FLUSH_S)
+        return reason
+
+    def _serve(self, tick: Callable[[], bool]) -> str:
+        next_tick = time.monotonic() + TICK_S
+        while True:
+            if self._signal is not None:
+                return "signal"
+            if self._wire.is_broken:
+                return "broken"
+            congested = self._wire.unsent > _UNSENT_LIMIT
+            if not congested:
+                self._take_lines()
+            if self._wire.at_end and (congested or b"\n" not in self._buffer):
+                self._take_rest()
+                return "eof"
+            data = self._wire.wait(
+                next_tick - time.monotonic(), reading=not congested or len(self._buffer) < LONGEST_LINE
+            )
+            self._buffer += data
+            if time.monotonic() >= next_tick:
+                next_tick = time.monotonic() + TICK_S
+                if tick():
+                    return "parent"
+
+    def _take_lines(self) -> None:
+        """Hand on each complete line; a line beyond the limit is thrown away as it comes in."""
+        while (end := self._buffer.find(b"\n", self._searched)) >= 0:
+            line = bytes(self._buffer[:end]).strip()
+            del self._buffer[: end + 1]
+            self._searched = 0
+            if self._skipping or end > LONGEST_LINE:
+                self._skipping = False
+                self.connection.refuse_oversized(LONGEST_LINE)
+            elif line:
+                self.connection.receive(line)
+        self._searched = len(self._buffer)
+        if self._searched > LONGEST_LINE:
+            self._buffer.clear()
+            self._searched, self._skipping = 0, True
+
+    def _take_rest(self) -> None:
+        """Hand on a last line that has no line end: an input that is a file often ends so."""
+        if self._buffer.strip() and not self._skipping:
+            self._buffer += b"\n"
+            self._searched = 0
+            self._take_lines()
+
+    def _signalled(self, number: int, _frame: Any) -> None:
+        self._signal = number
+
+    def _send(self, message: Any) -> None:
+        self._wire.send(messages.encode(message))
+
+
+def claim_standard_streams() -> tuple[int, int]:
+    """Take standard input and output for the protocol; return their descriptors, not inherited by children.
+
+    Afterwards the usual numbers lead to nothing (input) and to standard error (output), so that no library or child
+    can disturb the messages.
+    """
+    source, sink = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.setmode(source, os.O_BINARY)
+        msvcrt.setmode(sink, os.O_BINARY)
+    return source, sink
+
+
+def end_within(seconds: float) -> None:
+    """End this process with success after `seconds` at the latest, whatever it is stuck in."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        os._exit(0)
+
+    threading.Thread(target=end, daemon=True).start()

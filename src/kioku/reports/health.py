@@ -1,0 +1,106 @@
+"""What the store tells of its own health: counts and inconsistencies, read only."""
+
+import os
+
+import apsw
+import msgspec
+
+from kioku.models import Owner
+from kioku.store import activities
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """How much there is."""
+
+    sessions: int
+    activities: int
+    files: int
+    discoveries: int
+
+
+class OpenOwner(msgspec.Struct, frozen=True):
+    """An owner of active sessions, with their ids, its client and the instant of its last activity."""
+
+    owner: Owner
+    sessions: list[str]
+    client: str | None
+    last_activity_at: int
+
+
+def totals(db: apsw.Connection) -> Totals:
+    """Count sessions, activities, distinct files touched, and discoveries."""
+    queries = (
+        "SELECT count(*) FROM sessions",
+        "SELECT count(*) FROM reports",
+        "SELECT count(DISTINCT path) FROM touched",
+        "SELECT count(*) FROM discoveries",
+    )
+    return Totals(*(int(db.execute(query).fetchone()[0]) for query in queries))
+
+
+def owners(db: apsw.Connection) -> list[OpenOwner]:
+    """Return the owners of sessions that are stored as active."""
+    rows = list(
+        db.execute(
+            """SELECT owner, json_group_array(id), max(client), max(last_activity_at) FROM sessions
+               WHERE status = 'active' AND owner IS NOT NULL GROUP BY owner ORDER BY min(started_at)"""
+        )
+    )
+    known = activities.owners(db, {row[0] for row in rows})
+    return [
+        OpenOwner(known[token], msgspec.json.decode(ids), client, last)
+        for token, ids, client, last in rows
+        if token in known
+    ]
+
+
+def strange_times(db: apsw.Connection, now: int) -> list[str]:
+    """Return sessions that end before they start, or start before 2000 or more than a day from now."""
+    found = db.execute(
+        """SELECT id FROM sessions WHERE ended_at < started_at OR started_at < 946684800000
+           OR started_at > ? + 86400000 ORDER BY started_at LIMIT 20""",
+        (now,),
+    )
+    return [row[0] for row in found]
+
+
+def lost_rows(db: apsw.Connection) -> int:
+    """Count streams with activities whose sessions are missing: rows that were deleted by hand."""
+    found = db.execute(
+        """SELECT count(*) FROM streams s WHERE EXISTS (SELECT 1 FROM anchors a WHERE a.stream = s.id)
+           AND NOT EXISTS (SELECT 1 FROM sessions x WHERE x.stream = s.id)"""
+    )
+    return int(found.fetchone()[0])
+
+
+def overlapping(db: apsw.Connection) -> list[tuple[str, str]]:
+    """Return pairs of sessions of one stream that overlap: there must be none."""
+    found = db.execute(
+        """SELECT a.id, b.id FROM sessions a JOIN sessions b ON a.stream = b.stream AND a.seq <> b.seq
+           AND a.first_activity_at <= b.first_activity_at AND a.last_activity_at >= b.first_activity_at LIMIT 20"""
+    )
+    return [(first, second) for first, second in found]
+
+
+def projection(db: apsw.Connection) -> dict[str, tuple[object, ...]]:
+    """Return what a rebuild must find again: every derived column of every session by id, and its files."""
+    names = (
+        "id, project_id, started_at, ended_at, status, end_reason, title, topics, last_activity_at, continues, stream,"
+        " owner, client, branch, timeout_ms, activities, tool_calls, files, active_ms, agent_ms, waiting_ms, empty"
+    )
+    files: dict[str, list[tuple[object, ...]]] = {}
+    for session_id, *rest in db.execute("SELECT * FROM session_files ORDER BY 1, 2"):
+        files.setdefault(session_id, []).append(tuple(rest))
+    rows = db.execute(f"SELECT {names} FROM sessions")  # noqa: S608 - columns
+    return {row[0]: (*row, tuple(files.get(row[0], ()))) for row in rows}
+
+
+def sizes(path: str) -> dict[str, int]:
+    """Return the sizes of the store's files in bytes, by suffix; the main file's is ''."""
+    found = {}
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        try:
+            found[suffix] = os.stat(path + suffix).st_size
+        except OSError:
+            continue
+    return found

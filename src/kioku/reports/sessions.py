@@ -1,0 +1,147 @@
+"""Which sessions there are and what was done in them.
+
+The status shown is computed for the instant asked about, so it is right on a store that nobody sweeps: a session
+that has been silent for its timeout is completed, and so is one whose owner is dead.
+"""
+
+from collections.abc import Callable
+
+import apsw
+import msgspec
+
+from kioku.errors import UsageError
+from kioku.models import Session, TouchedFile
+from kioku.sessions import sweep
+from kioku.sessions.lease import Verdict
+from kioku.store import sessions as rows
+
+Judge = Callable[[str], Verdict]
+
+_COLUMNS = ", ".join(Session.__struct_fields__)
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A list of sessions, newest first, and how many empty ones were left out of it."""
+
+    sessions: list[Session]
+    hidden_empty: int
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """One thing that happened in a session."""
+
+    at: int
+    took_ms: int | None
+    kind: str
+    tool: str | None
+    path: str | None
+    source: str
+    ok: bool | None
+    detail: str | None
+
+
+def listing(
+    db: apsw.Connection, *, now: int, judge: Judge, limit: int = 20, status: str | None = None, empty: bool = False
+) -> Listing:
+    """Return the newest sessions; those without activity only if `empty`, and their number anyway."""
+    shown = "1" if empty else "(empty = 0 OR status = 'active')"
+    # What is stored as active may be completed by now, never the other way round.
+    query = f"""SELECT {_COLUMNS} FROM sessions WHERE {shown} AND (?1 IS NULL OR status IN (?1, 'active'))
+                ORDER BY started_at DESC, id"""  # noqa: S608 - columns
+    found: list[Session] = []
+    for values in db.execute(query, (status,)):
+        session = standing(rows.session(values), now, judge)
+        if status in (None, session.status) and (empty or not session.empty or session.status == "active"):
+            found.append(session)
+        if len(found) >= limit:
+            break
+    hidden = 0 if empty else db.execute(_EMPTY_ONES).fetchone()[0]
+    return Listing(found, hidden)
+
+
+_EMPTY_ONES = "SELECT count(*) FROM sessions WHERE empty = 1 AND status <> 'active'"
+
+
+def standing(session: Session, now: int, judge: Judge) -> Session:
+    """Return the session as it stands at `now`: what the next sweep would make of it."""
+    if session.status != "active":
+        return session
+    columns = {name: getattr(session, name) for name in ("id", "owner", "client", "started_at", "last_activity_at")}
+    candidate = sweep.Open(
+        seq=0, stream=None, first_activity_at=session.started_at, timeout_ms=session.timeout_ms, **columns
+    )
+    over = sweep.plan([candidate], now, judge)
+    if not over:
+        return session
+    return msgspec.structs.replace(
+        session, status="completed", ended_at=session.last_activity_at, end_reason=over[0].reason
+    )
+
+
+def find(db: apsw.Connection, wanted: str, *, now: int, judge: Judge) -> Session:
+    """Return the session with that id, or with a former id, or the only one whose id begins so.
+
+    Raises UsageError for an unknown or ambiguous id, naming the nearest.
+    """
+    ids = [row[0] for row in db.execute("SELECT id FROM sessions WHERE id = ?", (wanted,))]
+    ids = ids or [row[0] for row in db.execute(_ALIAS, (wanted,))]
+    if not ids and wanted:
+        pattern = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        ids = [row[0] for row in db.execute("SELECT id FROM sessions WHERE id LIKE ? ESCAPE '\\' LIMIT 6", (pattern,))]
+    if len(ids) > 1:
+        raise UsageError(f"session id '{wanted}' is ambiguous", hint=f"there are {', '.join(ids[:5])}")
+    if not ids:
+        raise UsageError(f"there is no session '{wanted}'", hint=_nearest(db, wanted))
+    row = rows.by_id(db, ids[0])
+    assert row is not None
+    return standing(row.session, now, judge)
+
+
+_ALIAS = """
+SELECT s.id FROM anchors a
+JOIN reports r ON r.key = a.key AND r.stream = a.stream
+JOIN sessions s ON s.stream = a.stream AND s.first_activity_at <= r.at
+WHERE a.id = ? ORDER BY s.first_activity_at DESC LIMIT 1"""
+
+
+def _nearest(db: apsw.Connection, wanted: str) -> str:
+    import difflib
+
+    ids = [row[0] for row in db.execute("SELECT id FROM sessions ORDER BY started_at DESC LIMIT 1000")]
+    close = difflib.get_close_matches(wanted, ids, 1, 0.3) or ids[:1]
+    return f"the nearest is {close[0]}" if close else "no session has been recorded yet"
+
+
+def files(db: apsw.Connection, session_id: str, *, limit: int = 100) -> list[TouchedFile]:
+    """Return the files of a session, the most touched first; edits weigh as much as reads."""
+    found = db.execute(
+        """SELECT path, reads, edits, first_at, last_at FROM session_files WHERE session_id = ?
+           ORDER BY reads + edits DESC, last_at DESC, path LIMIT ?""",
+        (session_id, limit),
+    )
+    return [TouchedFile(path=path, reads=r, edits=e, first_at=f, last_at=last) for path, r, e, f, last in found]
+
+
+def activities(db: apsw.Connection, session_id: str, *, limit: int = 50) -> list[Activity]:
+    """Return the latest activities of a session, newest first."""
+    found = db.execute(
+        """SELECT a.at, a.took_ms, a.kind, a.tool, a.path, a.source, a.ok, a.detail
+           FROM sessions s JOIN activities a ON a.session_id = s.id
+           WHERE s.id = ? ORDER BY a.at DESC LIMIT ?""",
+        (session_id, limit),
+    )
+    return [Activity(*values[:6], None if values[6] is None else bool(values[6]), values[7]) for values in found]
+
+
+def tools(db: apsw.Connection, session_id: str) -> list[tuple[str, int]]:
+    """Return how often each tool was called in a session, the most called first."""
+    found = db.execute(
+        "SELECT tool, count(*) FROM activities WHERE session_id = ? AND tool IS NOT NULL GROUP BY tool ORDER BY 2 DESC, 1",
+        (session_id,),
+    )
+    return [(name, count) for name, count in found]
+
+
+def counts(db: apsw.Connection) -> dict[str, int]:
+    """Return how many sessions are stored in each status."""
+    return dict(db.execute("SELECT status, count(*) FROM sessions GROUP BY status ORDER BY 1"))

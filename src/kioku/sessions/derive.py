@@ -1,0 +1,174 @@
+"""Sessions are derived from activities: the rules, as pure functions.
+
+A session is a maximal run of one stream's activities in which every gap (an activity's start minus the latest end so
+far) is shorter than the timeout. Marks end a session but are no activity: one that is followed by activity within the
+timeout is taken back. `fold` adds one activity to a run, whether it is the next live one or one of a whole stream that
+is derived anew, so what is kept up to date step by step equals what a rebuild finds.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from kioku import times
+from kioku.models import FILE_EDIT, FILE_READ, MARKS, SERVER_START, Report
+
+ACTIVE_GAP: Final = 5 * times.MINUTE  # gaps up to this count as active time in full, longer ones not at all
+
+ACTIVE: Final = "active"
+COMPLETED: Final = "completed"
+IDLE: Final = "idle"
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """Which timeout was in force when, for one stream: (since, timeout) in ms, oldest first, never empty."""
+
+    steps: tuple[tuple[int, int], ...]
+
+    def at(self, instant: int) -> int:
+        """Return the timeout in force at an instant; before the first step, the first."""
+        index = bisect_right(self.steps, instant, key=lambda step: step[0]) - 1
+        return self.steps[max(0, index)][1]
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """A session in the making. `block_start_at` is where the last stretch of active time began.
+
+    `last_activity_at` is the latest end so far, `last_start_at` the latest start.
+    """
+
+    first_activity_at: int
+    last_start_at: int
+    block_start_at: int
+    last_activity_at: int
+    timeout_ms: int
+    active_ms: int = 0
+    activities: int = 0
+    tool_calls: int = 0
+    branch: str | None = None
+    branch_at: int | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a session stands at an instant."""
+
+    status: str
+    ended_at: int | None
+    end_reason: str | None
+
+
+def begin(activity: Report, timeouts: Timeouts) -> Run:
+    """Start a run with its first activity."""
+    run = Run(
+        first_activity_at=activity.at,
+        last_start_at=activity.at,
+        block_start_at=activity.at,
+        last_activity_at=activity.at,
+        timeout_ms=timeouts.at(activity.at),
+    )
+    fold(run, activity, timeouts)
+    return run
+
+
+def belongs(run: Run, activity: Report) -> bool:
+    """Tell whether an activity that starts no earlier than the run's last active stretch continues the run."""
+    return activity.at - run.last_activity_at < run.timeout_ms
+
+
+def fold(run: Run, activity: Report, timeouts: Timeouts) -> None:
+    """Add an activity to the run that it belongs to.
+
+    It must start no earlier than the run's last active stretch. Among such activities the order does not matter:
+    parallel calls end in any order.
+    """
+    if activity.at - run.last_activity_at <= ACTIVE_GAP:
+        run.active_ms += max(0, activity.until - run.last_activity_at)
+    else:
+        run.active_ms += activity.until - activity.at
+        run.block_start_at = activity.at
+    run.last_activity_at = max(run.last_activity_at, activity.until)
+    if activity.kind != SERVER_START:
+        run.activities += 1
+        run.tool_calls += activity.tool is not None
+    if activity.branch is not None and (
+        run.branch is None or run.branch_at is None or (activity.at, activity.branch) > (run.branch_at, run.branch)
+    ):
+        run.branch, run.branch_at = activity.branch, activity.at
+    if activity.at >= run.last_start_at:
+        run.last_start_at = activity.at
+        run.timeout_ms = timeouts.at(activity.at)
+
+
+def runs(activities: Iterable[Report], timeouts: Timeouts) -> list[tuple[Run, list[Report]]]:
+    """Divide a stream's activities (canonical ones, no marks, by start) into runs, each with its activities."""
+    found: list[tuple[Run, list[Report]]] = []
+    for activity in activities:
+        if found and belongs(found[-1][0], activity):
+            fold(found[-1][0], activity, timeouts)
+            found[-1][1].append(activity)
+        else:
+            found.append((begin(activity, timeouts), [activity]))
+    return found
+
+
+def current(starts: Sequence[int], now: int) -> int:
+    """Return the index of the only run that may be active: the last that began by `now`, else the first.
+
+    A run that lies in the future was made by a clock that was wrong, or is wrong now.
+    """
+    return max(0, bisect_right(starts, now) - 1)
+
+
+def standing(run: Run, marks: Iterable[Report], *, is_current: bool, now: int) -> Standing:
+    """Judge a run at an instant, given the marks of its stream.
+
+    A mark counts if nothing of the run started after it and the run was not over by silence before it. The end is
+    the last evidence, never `now`.
+    """
+    last = min(
+        (mark for mark in marks if run.last_start_at <= mark.at < run.last_activity_at + run.timeout_ms),
+        key=lambda mark: (-mark.at, list(MARKS).index(mark.kind)),
+        default=None,
+    )
+    if last is not None:
+        return Standing(COMPLETED, max(run.last_activity_at, last.at), MARKS[last.kind])
+    if is_current and now < run.last_activity_at + run.timeout_ms:
+        return Standing(ACTIVE, None, None)
+    return Standing(COMPLETED, run.last_activity_at, IDLE)
+
+
+def canonical(reports: Iterable[Report]) -> list[Report]:
+    """Return one report a key, the preferred source's, in order of start."""
+    chosen: dict[int, Report] = {}
+    for report in reports:
+        other = chosen.get(report.key)
+        if other is None or report.preference < other.preference:
+            chosen[report.key] = report
+    return sorted(chosen.values(), key=lambda report: (report.at, report.key))
+
+
+class Count(msgspec.Struct):
+    """How a session touched one file."""
+
+    reads: int
+    edits: int
+    first_at: int
+    last_at: int
+
+
+def touched(activities: Iterable[Report]) -> dict[str, Count]:
+    """Count reads and edits by path."""
+    counts: dict[str, Count] = {}
+    for activity in activities:
+        if activity.path is None or activity.kind not in (FILE_READ, FILE_EDIT):
+            continue
+        count = counts.setdefault(activity.path, Count(0, 0, activity.at, activity.at))
+        if activity.kind == FILE_EDIT:
+            count.edits += 1
+        else:
+            count.reads += 1
+        count.first_at = min(count.first_at, activity.at)
+        count.last_at = max(count.last_at, activity.at)
+    return counts

@@ -1,0 +1,55 @@
+"""What a person changed in `sessions` by SQL, kept as amendments.
+
+The next sweep, or the next activity, finds the row that no longer says what we wrote and records the difference. A
+title, topics or a start that a person gave stay; a status and an end hold until newer activity arrives. A session
+cannot be made active by hand: whether it is, the rules say.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import apsw
+
+from kioku.redaction import redact
+from kioku.store import sessions
+from kioku.store.sessions import Row
+
+EDITED = "edited"
+
+_LASTING = ("title", "topics", "started_at")
+_PASSING = ("status", "ended_at")
+
+
+def capture(db: apsw.Connection, row: Row, *, now: int) -> None:
+    """Record how a row differs from what we last wrote there, and take it as written."""
+    is_now, was = _columns(db, row.seq)
+    started, ended, status, rest = was.split(" ", 3)
+    changes: dict[str, Any] = {}
+    if str(is_now["started_at"]) != started:
+        changes["started_at"] = is_now["started_at"]
+    if (is_now["status"], str(is_now["ended_at"] or "-")) != (status, ended) and is_now["status"] != "active":
+        changes |= {"status": is_now["status"], "ended_at": is_now["ended_at"]}
+    if f"{'-' if is_now['title'] is None else is_now['title']} {is_now['topics']}" != rest:
+        changes["title"] = None if is_now["title"] is None else redact(str(is_now["title"]))
+        changes["topics"] = redact(str(is_now["topics"]))
+    if changes:
+        data = {"through": row.session.last_activity_at, "set": changes}
+        sessions.amend(db, row.session.id, EDITED, data, now=now)
+        sessions.update(db, row.seq, {"amended": 1})
+    sessions.reproject(db, row.seq)
+
+
+def overlay(db: apsw.Connection, ids: Iterable[str], values: dict[str, Any]) -> None:
+    """Put what persons decided about the session with those ids over what was derived for it."""
+    for edit in sessions.amendments(db, ids, EDITED):
+        values["amended"] = 1
+        values |= {name: given for name, given in edit["set"].items() if name in _LASTING}
+        if "status" in edit["set"] and values["last_activity_at"] <= edit["through"]:
+            values |= {name: edit["set"][name] for name in _PASSING}
+            values["end_reason"] = EDITED
+
+
+def _columns(db: apsw.Connection, seq: int) -> tuple[dict[str, Any], str]:
+    names = ("started_at", "ended_at", "status", "title", "topics")
+    row = sessions.columns(db, seq, (*names, "projected"))
+    return dict(zip(names, row, strict=False)), row[-1] or "- - - - -"

@@ -1,0 +1,116 @@
+"""The lease: how one process tells others that it still lives, without a word.
+
+Each server holds the operating system's lock on `.context/run/<token>.lease` for life. A busy lock means that the
+owner lives; a free one that it is dead, however it died. A file that is missing, or not the one the owner made, says
+nothing: the owner makes it anew at its next heartbeat, and until then silence alone can end its sessions.
+"""
+
+import os
+from enum import Enum
+
+from kioku.models import Owner, new_id
+from kioku.sessions import processes
+from kioku.store import locks
+
+
+class Verdict(Enum):
+    """Whether an owner lives, as far as can be told."""
+
+    ALIVE = "alive"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+class Lease:
+    """A lease that this process holds until `release`, or until it ends."""
+
+    def __init__(self, folder: str, *, now: int) -> None:
+        self.owner = Owner(
+            token=new_id(),
+            pid=os.getpid(),
+            start_token=processes.start_token(os.getpid()),
+            boot_id=processes.boot_id(),
+            pid_namespace=processes.pid_namespace(),
+            started_at=now,
+        )
+        self._folder = folder
+        self._descriptor = self._make()
+
+    @property
+    def path(self) -> str:
+        """Return the path of the lease's file."""
+        return path_of(self._folder, self.owner.token)
+
+    def heartbeat(self) -> None:
+        """Make the file anew if somebody deleted or replaced it."""
+        try:
+            status, held = os.lstat(self.path), os.fstat(self._descriptor)
+            if (status.st_dev, status.st_ino) == (held.st_dev, held.st_ino):
+                return
+        except FileNotFoundError:
+            pass
+        old, self._descriptor = self._descriptor, self._make()
+        os.close(old)
+
+    def release(self) -> None:
+        """Give the lease up; sessions still open under it count as orphaned from now on."""
+        try:
+            os.unlink(self.path)
+        except OSError:
+            pass  # deleted already, or the folder is gone: the lock goes with the descriptor all the same
+        os.close(self._descriptor)
+
+    def _make(self) -> int:
+        """Create the file locked: nobody can ever see it without its lock."""
+        os.makedirs(self._folder, 0o700, exist_ok=True)
+        temporary = f"{self.path}.new"
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            locks.lock(descriptor)
+            os.write(descriptor, self.owner.token.encode())
+            os.replace(temporary, self.path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def path_of(folder: str, token: str) -> str:
+    """Return the path of an owner's lease."""
+    return os.path.join(folder, f"{os.path.basename(token)}.lease")
+
+
+def verdict(folder: str, token: str) -> Verdict:
+    """Tell whether the owner with that token lives. Raises nothing; takes about 20 µs."""
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path_of(folder, token), flags)
+    except OSError:
+        return Verdict.UNKNOWN
+    try:
+        if os.read(descriptor, 64) != token.encode():
+            return Verdict.UNKNOWN
+        # A shared lock, so that two who look at once do not take each other for the owner.
+        return Verdict.DEAD if locks.try_lock(descriptor, shared=True) else Verdict.ALIVE
+    except OSError:
+        return Verdict.UNKNOWN
+    finally:
+        os.close(descriptor)
+
+
+def sweep_files(folder: str, keep: set[str]) -> int:
+    """Remove the leases of dead owners other than `keep`; return how many."""
+    removed = 0
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return 0
+    for name in names:
+        token = name.removesuffix(".lease")
+        if name.endswith(".lease") and token not in keep and verdict(folder, token) is Verdict.DEAD:
+            try:
+                os.unlink(os.path.join(folder, name))
+                removed += 1
+            except OSError:
+                continue  # another sweeper was faster
+    return removed

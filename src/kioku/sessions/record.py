@@ -1,0 +1,111 @@
+"""Taking a report in: store it, then bring the sessions of its stream up to date, in the same transaction.
+
+The common case, the next activity of a running session, touches one row. Everything else (late, duplicate, replaced,
+amended) derives the whole stream anew by the same rules, so both ways end in the same rows.
+"""
+
+from typing import Any
+
+import apsw
+
+from kioku.models import FILE_EDIT, FILE_READ, MARKS, Report, new_id
+from kioku.redaction import Redacted
+from kioku.sessions import derive, edits
+from kioku.store import activities, sessions
+from kioku.store.sessions import Anchor, Row
+
+
+def take(db: apsw.Connection, stream: int, reports: list[Report], *, now: int) -> None:
+    """Store the reports of one stream and update its sessions. Reports that are known already change nothing."""
+    for number, report in enumerate(reports):
+        if not activities.add(db, stream, report, now=now):
+            continue
+        if not _extend(db, stream, report, now=now):
+            for late in reports[number + 1 :]:
+                activities.add(db, stream, late, now=now)
+            derive_stream(db, stream, now=now)
+            return
+
+
+def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
+    """Derive every session of a stream anew from its activities, anchors and amendments."""
+    known = {row.session.id: row for row in sessions.of_stream(db, stream)}
+    for row in known.values():
+        if row.edited:
+            edits.capture(db, row, now=now)
+    reports = derive.canonical(activities.load(db, stream))
+    marks = [report for report in reports if report.kind in MARKS]
+    timeouts = derive.Timeouts(activities.timeouts(db, stream))
+    found = derive.runs((report for report in reports if report.kind not in MARKS), timeouts)
+    given: dict[int, list[Anchor]] = {}
+    for anchor in sessions.anchors(db, stream):
+        given.setdefault(anchor.key, []).append(anchor)
+    facts = activities.stream_facts(db, stream)
+    current = derive.current([run.first_activity_at for run, _ in found], now) if found else 0
+    previous: str | None = None
+    for index, (run, members) in enumerate(found):
+        ids = sorted((a for m in members for a in given.get(m.key, ())), key=lambda a: (a.created_at, a.id))
+        if not ids:
+            ids = [Anchor(new_id(), members[0].key, now)]
+            sessions.add_anchor(db, ids[0], stream)
+        standing = derive.standing(run, marks, is_current=index == current, now=now)
+        counts = derive.touched(members)
+        values = {
+            "id": ids[0].id, **facts, "stream": stream, "created_at": ids[0].created_at, "continues": previous,
+            "started_at": run.first_activity_at, "first_activity_at": run.first_activity_at, "files": len(counts),
+            "title": None, "topics": "[]", "updated_at": now, "amended": 0, **_values(run, standing),
+        }  # fmt: skip
+        edits.overlay(db, [anchor.id for anchor in ids], values)
+        seq = sessions.write(db, values)
+        sessions.write_touched(
+            db, seq, [(Redacted(path), c.reads, c.edits, c.first_at, c.last_at) for path, c in counts.items()]
+        )
+        previous = ids[0].id
+        known.pop(previous, None)
+    for row in known.values():
+        sessions.delete(db, row.seq)
+
+
+def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bool:
+    """Bring the stream's last session up to date if that is all the report changes; return whether it was."""
+    row = sessions.last_of(db, stream)
+    if row is None or row.amended or row.edited or row.first_activity_at > now or activities.other_sources(db, report):
+        return False
+    run = _run(row)
+    seen = row.session
+    values: dict[str, Any] = {}
+    if report.kind in MARKS:
+        if report.at < row.last_start_at:
+            return False
+    else:
+        if report.at < row.block_start_at or not derive.belongs(run, report):
+            return False
+        derive.fold(run, report, derive.Timeouts(activities.timeouts(db, stream)))
+        if report.path is not None and report.kind in (FILE_READ, FILE_EDIT):
+            edit = report.kind == FILE_EDIT
+            values["files"] = seen.files + sessions.count_touch(db, row.seq, report.path, edit=edit, at=report.at)
+    marks = activities.marks(db, stream, run.last_start_at)
+    standing = derive.standing(run, marks, is_current=True, now=now)
+    sessions.update(db, row.seq, {**values, **_values(run, standing), "updated_at": now})
+    if (standing.status, standing.ended_at) != (seen.status, seen.ended_at):
+        sessions.reproject(db, row.seq)
+    return True
+
+
+def _run(row: Row) -> derive.Run:
+    seen = row.session
+    return derive.Run(
+        first_activity_at=row.first_activity_at, last_start_at=row.last_start_at, block_start_at=row.block_start_at,
+        last_activity_at=seen.last_activity_at, timeout_ms=seen.timeout_ms, active_ms=seen.active_ms or 0,
+        activities=seen.activities, tool_calls=seen.tool_calls, branch=seen.branch, branch_at=row.branch_at,
+    )  # fmt: skip
+
+
+def _values(run: derive.Run, standing: derive.Standing) -> dict[str, Any]:
+    return {
+        "last_activity_at": run.last_activity_at, "last_start_at": run.last_start_at,
+        "block_start_at": run.block_start_at, "timeout_ms": run.timeout_ms, "active_ms": run.active_ms,
+        "activities": run.activities, "tool_calls": run.tool_calls, "empty": int(run.activities == 0),
+        "branch": run.branch, "branch_at": run.branch_at, "status": standing.status, "ended_at": standing.ended_at,
+        "end_reason": standing.end_reason,
+    }  # fmt: skip

@@ -1,0 +1,237 @@
+"""Recording for one running server: its lease, its stream, every report, the sweep, and the end.
+
+A call is recorded and committed before its answer goes out. When that fails, the caller is told, the report is kept
+and written with the next one that succeeds, and the store is opened anew as often as it takes: recording recovers by
+itself.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import apsw
+
+from kioku import project, times
+from kioku.errors import KiokuError, StoreDamagedError, StoreError
+from kioku.models import FILE_READ, SERVER, SERVER_START, SERVER_STOP, Report, new_key
+from kioku.project import Project
+from kioku.redaction import Redacted, redact
+from kioku.sessions import record, sweep
+from kioku.sessions.lease import Lease
+from kioku.store import activities, sessions
+from kioku.store.store import Store, open_store
+from kioku.workspace.worktree import read_branch
+
+KEPT_REPORTS = 10_000  # how many reports wait in memory while the store cannot be written
+
+
+class Recorder:
+    """Records one server's life as a stream. Safe to call from any thread.
+
+    `say` is told, once each, what a person should know: what was set aside, and when recording stopped and went on.
+    """
+
+    def __init__(self, where: Project, timeout_ms: int, say: Callable[[str], None]) -> None:
+        self.project = where
+        self._timeout_ms = timeout_ms
+        self._say = say
+        self._lock = threading.RLock()
+        self._lease: Lease | None = None
+        self._store: Store | None = None
+        self._stream = 0
+        self._client: tuple[Redacted, Redacted] | None = None
+        self._waiting: list[Report] = []
+        self._suspect = False
+        self._failure: str | None = None
+        self._next_sweep = 0
+
+    def start(self) -> None:
+        """Begin the session. When the store cannot be written now, it begins with the first call that can."""
+        self._keep(self._report(SERVER_START, times.now_ms()))
+        try:
+            self._flush()
+        except KiokuError as error:
+            self._say(f"not recording: {error}")
+
+    def record(
+        self,
+        kind: Redacted,
+        *,
+        took: int,
+        tool: str | None = None,
+        path: str | None = None,
+        also_read: Sequence[str] = (),
+        detail: str | None = None,
+        ok: bool = True,
+    ) -> None:
+        """Record one call that has just ended and lasted `took` ms; it is on disk when this returns.
+
+        `also_read` are further files that the call read. Raises StoreError when it could not be written yet.
+        """
+        at = times.now_ms() - took
+        call = self._report(kind, at, took, tool=tool, path=path, detail=detail, ok=ok)
+        others = [self._report(FILE_READ, at, took, path=other) for other in also_read]
+        with self._lock:
+            self._keep(call, *others)
+            self._flush()
+
+    def name_client(self, name: str, version: str) -> None:
+        """Note which client the conversation is with."""
+        with self._lock:
+            self._client = redact(name[:200]), redact(version[:200])
+            if self._store is not None:
+                try:
+                    self._store.write(self._write_client)
+                except StoreError as error:
+                    self._fail(error)
+
+    def tick(self) -> None:
+        """Do what is due: keep the lease, and sweep every five minutes. Raises nothing."""
+        with self._lock:
+            now = times.now_ms()
+            try:
+                if self._lease is not None:
+                    self._lease.heartbeat()
+                if self._store is not None and not 0 <= self._next_sweep - now <= sweep.INTERVAL:
+                    self._next_sweep = now + sweep.INTERVAL
+                    sweep.sweep(self._store, self.project.run_dir, now)
+            except StoreError as error:
+                self._fail(error)
+            except OSError as error:
+                self._say(f"the lease could not be kept: {error}")
+
+    def session_id(self) -> str | None:
+        """Return the id of the session that this server's last activity belongs to."""
+        with self._lock:
+            row = None if self._store is None else self._store.read(lambda db: sessions.last_of(db, self._stream))
+        return None if row is None else row.session.id
+
+    def store(self) -> Store:
+        """Return the open store, for reading. Raises KiokuError when it cannot be opened."""
+        with self._lock:
+            return self._opened()
+
+    def stop(self) -> None:
+        """End the session, then close the store and give the lease up. Safe to repeat; raises nothing."""
+        with self._lock:
+            if self._store is not None or self._waiting:
+                self._keep(self._report(SERVER_STOP, times.now_ms()))
+                try:
+                    self._flush()
+                except KiokuError as error:
+                    self._say(f"the end of the session could not be recorded: {error}")
+            self._drop_store()
+            if self._lease is not None:
+                self._lease.release()
+                self._lease = None
+
+    def _report(
+        self,
+        kind: Redacted,
+        at: int,
+        took: int | None = None,
+        *,
+        tool: str | None = None,
+        path: str | None = None,
+        detail: str | None = None,
+        ok: bool | None = None,
+    ) -> Report:
+        branch = read_branch(self.project.workdir)
+        return Report(
+            key=new_key(),
+            source=SERVER,
+            at=at,
+            took=took,
+            kind=kind,
+            tool=None if tool is None else redact(tool[:200]),
+            path=None if path is None else redact(path[:4096]),
+            branch=None if branch is None else redact(branch[:300]),
+            detail=None if detail is None else redact(detail[:2000]),
+            ok=ok,
+        )
+
+    def _keep(self, *reports: Report) -> None:
+        """Put reports in line to be written; the oldest give way when the line is too long."""
+        self._waiting += reports
+        if len(self._waiting) > KEPT_REPORTS:
+            self._say(f"{len(self._waiting) - KEPT_REPORTS} activities were lost: the store could not be written")
+            del self._waiting[: len(self._waiting) - KEPT_REPORTS]
+
+    def _flush(self) -> None:
+        """Write what waits. Raises KiokuError and keeps it when that cannot be done."""
+        with self._lock:
+            try:
+                store = self._opened()
+                store.write(lambda db: record.take(db, self._stream, self._waiting, now=times.now_ms()))
+            except StoreError as error:
+                self._fail(error)
+                if not self._retry_at_once():
+                    raise
+            except OSError as error:
+                raise StoreError(f"{self.project.context_dir} cannot be used: {error.strerror}") from error
+            self._waiting.clear()
+            if self._failure is not None:
+                self._failure = None
+                self._say("recording again")
+
+    def _retry_at_once(self) -> bool:
+        """Try once more with the store opened anew: it may have been replaced under us."""
+        try:
+            store = self._opened()
+            store.write(lambda db: record.take(db, self._stream, self._waiting, now=times.now_ms()))
+        except StoreError as error:
+            self._fail(error)
+            return False
+        return True
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            project.prepare(self.project)
+            now = times.now_ms()
+            if self._lease is None:
+                self._lease = Lease(self.project.run_dir, now=now)
+            else:
+                self._lease.heartbeat()
+            store = open_store(self.project.store_path, suspect=self._suspect)
+            try:
+                for note in store.notes:
+                    self._say(note)
+                sweep.sweep(store, self.project.run_dir, now)
+                self._stream = store.write(lambda db: self._begin_stream(db, store, now))
+            except BaseException:
+                store.close()
+                raise
+            self._store, self._suspect, self._next_sweep = store, False, now + sweep.INTERVAL
+        return self._store
+
+    def _begin_stream(self, db: apsw.Connection, store: Store, now: int) -> int:
+        assert self._lease is not None
+        owner = self._lease.owner
+        activities.add_owner(db, owner)
+        stream = activities.stream(
+            db,
+            redact(f"server:{owner.token}"),
+            project_id=store.project_id,
+            owner=owner.token,
+            timeout_ms=self._timeout_ms,
+            now=now,
+        )
+        if self._client is not None:
+            activities.name_client(db, stream, *self._client)
+        return stream
+
+    def _write_client(self, db: apsw.Connection) -> None:
+        assert self._client is not None
+        activities.name_client(db, self._stream, *self._client)
+
+    def _fail(self, error: StoreError) -> None:
+        """Close a store that failed, so that the next use opens it anew."""
+        self._suspect = self._suspect or isinstance(error, StoreDamagedError)
+        self._drop_store()
+        if self._failure != str(error):
+            self._failure = str(error)
+            self._say(f"not recording: {error}")
+
+    def _drop_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None

@@ -1,0 +1,154 @@
+"""The sweep: closing what has ended without saying so.
+
+`plan` is the pure rule: silence ends a session, and a dead owner ends it at once. `sweep` applies it by
+compare-and-set: a session that saw activity since it was looked at stays open. Every process that opens a store to
+write sweeps first, so correctness never depends on anybody's timer.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import apsw
+import msgspec
+
+from kioku import times
+from kioku.models import CLOSED, MARKS, OWNER_LOST, new_key
+from kioku.redaction import Redacted
+from kioku.sessions import derive, edits, lease, record
+from kioku.sessions.lease import Verdict
+from kioku.store import activities, legacy, sessions
+from kioku.store.store import Store
+
+INTERVAL: Final = 5 * times.MINUTE  # how often a server repeats it, in ms
+
+Judge = Callable[[str], Verdict]
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that is stored as active."""
+
+    seq: int
+    id: str
+    stream: int | None
+    owner: str | None
+    client: str | None
+    started_at: int
+    first_activity_at: int
+    last_activity_at: int
+    timeout_ms: int
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """A session to close, and the mark that gives the reason; without one it is silence."""
+
+    session: Open
+    mark: Redacted | None
+
+    @property
+    def reason(self) -> str:
+        """Return the `end_reason` that it will have."""
+        return derive.IDLE if self.mark is None else MARKS[self.mark]
+
+
+def plan(found: Iterable[Open], now: int, judge: Judge) -> list[Closing]:
+    """Decide which active sessions are over at an instant."""
+    closings = []
+    for session in found:
+        if _verdict(session, judge) is Verdict.DEAD:
+            closings.append(Closing(session, OWNER_LOST))
+        elif now >= session.last_activity_at + session.timeout_ms:
+            closings.append(Closing(session, None))
+    return closings
+
+
+def plan_cleanup(
+    found: Iterable[Open], now: int, older_than_ms: float, judge: Judge
+) -> tuple[list[Closing], list[Open]]:
+    """Decide which active sessions a cleanup closes: the old ones without a living owner; return also the live ones."""
+    closings: list[Closing] = []
+    live: list[Open] = []
+    for session in found:
+        if now - session.started_at < older_than_ms:
+            continue
+        over = plan([session], now, judge)
+        if over:
+            closings += over
+        elif _verdict(session, judge) is Verdict.ALIVE:
+            live.append(session)
+        else:
+            closings.append(Closing(session, CLOSED))
+    return closings, live
+
+
+def sweep(store: Store, folder: str, now: int) -> int:
+    """Close what is over, take in persons' edits and what quarantine releases; return how many sessions were closed."""
+
+    def judge(token: str) -> Verdict:
+        return lease.verdict(folder, token)
+
+    found = store.read(active)
+    closings = plan(found, now, judge)
+    ahead = {session.stream for session in found if session.first_activity_at > now and session.stream is not None}
+    if not closings and not ahead and not store.read(lambda db: _has_other_work(db, now)):
+        return 0
+
+    def apply(db: apsw.Connection) -> int:
+        for row in sessions.edited(db):
+            edits.capture(db, row, now=now)
+        for key, report in activities.release(db, now):
+            stream = activities.find_stream(db, key)
+            if stream is not None:
+                record.take(db, stream, [report], now=now)
+        for stream in ahead:
+            record.derive_stream(db, stream, now=now)
+        return close(db, closings, now)
+
+    return store.write(apply)
+
+
+def close(db: apsw.Connection, closings: Iterable[Closing], now: int) -> int:
+    """Close sessions that still stand as they stood in the plan; return how many were closed.
+
+    The marks go into the activities, so that a rebuild finds the same ends.
+    """
+    closings = list(closings)
+    for mark in {closing.mark for closing in closings} - {None}:
+        assert mark is not None
+        activities.add_marks(
+            db, mark, ((c.session.seq, c.session.last_activity_at, new_key()) for c in closings if c.mark == mark)
+        )
+    return sessions.close(db, ((c.session.seq, c.session.last_activity_at, c.reason) for c in closings), now=now)
+
+
+def active(db: apsw.Connection) -> list[Open]:
+    """Return the sessions that are stored as active, oldest first."""
+    names = tuple(name for name in Open.__struct_fields__)
+    return [Open(**dict(zip(names, row, strict=True))) for row in sessions.active_columns(db, names)]
+
+
+def rebuild(store: Store, now: int, *, timeout_ms: int | None = None) -> None:
+    """Derive every session of the store anew; with `timeout_ms`, as if it had always been in force."""
+
+    def work(db: apsw.Connection) -> None:
+        for row in sessions.edited(db):
+            edits.capture(db, row, now=now)
+        if timeout_ms is not None:
+            activities.retime(db, timeout_ms)
+        for stream in activities.all_streams(db):
+            record.derive_stream(db, stream, now=now)
+        for id in sessions.amended_ids(db, legacy.ADOPTED):  # noqa: A001 - the column's name
+            data = sessions.amendments(db, [id], legacy.ADOPTED)[0]
+            values = legacy.values(id, data, now=now)
+            edits.overlay(db, [id], values)
+            legacy.write(db, values, data)
+
+    store.write(work)
+
+
+def _verdict(session: Open, judge: Judge) -> Verdict:
+    return Verdict.UNKNOWN if session.owner is None else judge(session.owner)
+
+
+def _has_other_work(db: apsw.Connection, now: int) -> bool:
+    return bool(sessions.has_edited(db) or activities.has_releasable(db, now))
+

@@ -1,0 +1,167 @@
+"""What a person may set, and where it was set: built-in < user file < project file < environment.
+
+`KEYS` is the whole list. An unknown key is an error that names the nearest known one. This is the only module that
+reads the environment. A repository may be hostile, so a key with `project=False` is refused in the project's file.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kioku import times
+from kioku.errors import SettingsError
+
+USER_FILE = "config.toml"
+PROJECT_FILE = "config.toml"
+
+
+class Key(NamedTuple):
+    """One setting: a number with bounds, its unit in its name, and one sentence for people."""
+
+    name: str
+    default: float
+    least: float
+    most: float
+    says: str
+    project: bool = True
+
+    @property
+    def variable(self) -> str:
+        """Return the environment variable that sets it: `KIOKU_SESSION_TIMEOUT_MINUTES`."""
+        return "KIOKU_" + self.name.upper().replace(".", "_")
+
+
+KEYS: tuple[Key, ...] = (
+    Key("session.timeout_minutes", 30, 1, 1440, "Silence after which a session has ended."),
+    Key("cleanup.older_than_hours", 1, 0, 87_600, "Age from which cleanup-sessions closes a session."),
+)
+
+# Variables of ours that are no settings: where the project is, and two that tests set.
+_OTHER_VARIABLES = ("KIOKU_PROJECT", "KIOKU_TEST_CLOCK")
+
+
+class Value(NamedTuple):
+    """A setting's value and the place that set it."""
+
+    key: Key
+    value: float
+    source: str
+
+
+class Settings(NamedTuple):
+    """The settings in force, each with its source, in the order of `KEYS`."""
+
+    values: tuple[Value, ...]
+
+    def number(self, name: str) -> float:
+        """Return the value of the setting with that name."""
+        return next(value.value for value in self.values if value.key.name == name)
+
+    @property
+    def timeout_ms(self) -> int:
+        """Return the silence that ends a session, in ms."""
+        return round(self.number("session.timeout_minutes") * times.MINUTE)
+
+
+def load(context_dir: str | None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings for a project whose `.context/` is given (None: no project).
+
+    Raises SettingsError, naming file and key, for whatever is unknown, of the wrong type or out of bounds.
+    """
+    environ = os.environ if environ is None else environ
+    found = {key.name: Value(key, key.default, "built-in") for key in KEYS}
+    files = [(os.path.join(user_folder("config", environ), USER_FILE), True)]
+    if context_dir is not None:
+        files.append((os.path.join(context_dir, PROJECT_FILE), False))
+    for path, is_user in files:
+        for name, given in _read_toml(path).items():
+            key = _known(name, path)
+            if not (is_user or key.project):
+                raise SettingsError(f"{path}: '{name}' may not be set by a project", hint="set it in your own settings")
+            found[name] = Value(key, _checked(key, given, path), path)
+    for variable, text in environ.items():
+        if not variable.startswith("KIOKU_") or variable in _OTHER_VARIABLES:
+            continue
+        named = next((key for key in KEYS if key.variable == variable), None)
+        if named is None:
+            raise SettingsError(f"{variable}: no such setting", hint=_nearest(variable, [k.variable for k in KEYS]))
+        found[named.name] = Value(named, _checked(named, text, variable), variable)
+    if clock := environ.get("KIOKU_TEST_CLOCK"):
+        times.use_clock(times.shifted_clock(clock))
+    return Settings(tuple(found.values()))
+
+
+def user_folder(kind: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the user's folder for Kioku's `config` or `state` files; it may not exist yet."""
+    environ = os.environ if environ is None else environ
+    if sys.platform.startswith("linux"):
+        # The same answer as platformdirs, whose import alone takes as long as starting the interpreter.
+        variable, below = {"config": ("XDG_CONFIG_HOME", ".config"), "state": ("XDG_STATE_HOME", ".local/state")}[kind]
+        base = environ.get(variable, "")
+        return os.path.join(base if os.path.isabs(base) else os.path.expanduser(f"~/{below}"), "kioku")
+    import platformdirs
+
+    return {"config": platformdirs.user_config_dir, "state": platformdirs.user_state_dir}[kind]("kioku", appauthor=False)
+
+
+def project_variables(environ: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """Return the variables that name a project's folder, ours first, as (variable, folder)."""
+    environ = os.environ if environ is None else environ
+    names = ("KIOKU_PROJECT", "CLAUDE_PROJECT_DIR")
+    return [(name, environ[name]) for name in names if environ.get(name)]
+
+
+def _read_toml(path: str) -> dict[str, Any]:
+    """Return a file's settings as `section.key: value`; a missing file has none."""
+    try:
+        # Read as a regular file only: a FIFO put in its place must not hold up the start.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    import stat
+
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > 1 << 20:
+            raise SettingsError(f"{path}: is not a settings file", hint="it must be a regular file of at most 1 MB")
+        text = stream.read()
+    import tomllib
+
+    try:
+        tables = tomllib.loads(text.decode("utf-8-sig"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(f"{path}: is not TOML: {error}") from error
+    flat: dict[str, Any] = {}
+    for section, content in tables.items():
+        if isinstance(content, dict):
+            flat |= {f"{section}.{name}": given for name, given in content.items()}
+        else:
+            flat[section] = content
+    return flat
+
+
+def _known(name: str, path: str) -> Key:
+    key = next((key for key in KEYS if key.name == name), None)
+    if key is None:
+        raise SettingsError(f"{path}: no such setting: '{name}'", hint=_nearest(name, [key.name for key in KEYS]))
+    return key
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, names, 1, 0.4)
+    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names)}"
+
+
+def _checked(key: Key, given: Any, where: str) -> float:
+    try:
+        value = None if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError):
+        value = None
+    if value is None or not key.least <= value <= key.most:
+        raise SettingsError(f"{where}: '{key.name}' must be a number from {key.least:g} to {key.most:g}, not {given!r}")
+    return int(value) if value == int(value) else value

@@ -1,0 +1,1 @@
+"""The one SQLite file of a project: connection rules, migrations, and every statement that writes."""

@@ -1,0 +1,210 @@
+"""Writing and reading reports, and the streams and owners that they belong to.
+
+Reports are append-only and unique on (key, source). When one source tells of a thing twice in different words, the
+version that `derive.preference` believes stays, so that the order of arrival cannot matter. All text that enters is
+`Redacted`. Every function works inside the caller's transaction.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import apsw
+
+from kioku.models import MARKS, SERVER, SWEEP, Owner, Report
+from kioku.redaction import Redacted
+
+_SELECT = """
+SELECT r.key, r.source, r.at, k.text, r.took, t.text, p.text, b.text, r.detail, r.ok
+FROM reports r JOIN names k ON k.id = r.kind LEFT JOIN names t ON t.id = r.tool
+LEFT JOIN names p ON p.id = r.path LEFT JOIN names b ON b.id = r.branch"""
+
+FUTURE_LIMIT_MS = 3_600_000  # reports of others that lie further ahead than this wait in quarantine
+
+
+def intern(db: apsw.Connection, text: Redacted | None) -> int | None:
+    """Return the number that stands for a text, giving it one if it is new."""
+    if text is None:
+        return None
+    if type(text) is not Redacted:
+        raise TypeError(f"only redacted text may be stored, not {type(text).__name__}")
+    row = db.execute("SELECT id FROM names WHERE text = ?", (text,)).fetchone()
+    if row is None:
+        row = db.execute("INSERT INTO names (text) VALUES (?) RETURNING id", (text,)).fetchone()
+    return int(row[0])
+
+
+def stream(
+    db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | None, timeout_ms: int, now: int
+) -> int:
+    """Return the number of the stream with that key, creating it if it is new.
+
+    A timeout other than the one in force for it so far counts from `now` on.
+    """
+    row = db.execute("SELECT id FROM streams WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        row = db.execute(
+            "INSERT INTO streams (key, project_id, owner, created_at) VALUES (?, ?, ?, ?) RETURNING id",
+            (key, project_id, owner, now),
+        ).fetchone()
+    number = int(row[0])
+    last = db.execute(
+        "SELECT timeout_ms FROM timeouts WHERE stream = ? ORDER BY since DESC LIMIT 1", (number,)
+    ).fetchone()
+    if last is None or last[0] != timeout_ms:
+        since = 0 if last is None else now
+        db.execute("INSERT OR REPLACE INTO timeouts VALUES (?, ?, ?)", (number, since, timeout_ms))
+    return number
+
+
+def timeouts(db: apsw.Connection, stream: int) -> tuple[tuple[int, int], ...]:
+    """Return the steps (since, timeout in ms) of a stream's timeout, oldest first."""
+    return tuple(db.execute("SELECT since, timeout_ms FROM timeouts WHERE stream = ? ORDER BY since", (stream,)))
+
+
+def retime(db: apsw.Connection, timeout_ms: int) -> None:
+    """Put one timeout in force for everything that was ever recorded."""
+    db.execute("DELETE FROM timeouts")
+    db.execute("INSERT INTO timeouts SELECT id, 0, ? FROM streams", (timeout_ms,))
+
+
+def add_owner(db: apsw.Connection, owner: Owner) -> None:
+    """Remember a process that records. Safe to repeat."""
+    db.execute(
+        "INSERT OR IGNORE INTO owners VALUES (?, ?, ?, ?, ?, ?)",
+        (owner.token, owner.pid, owner.start_token, owner.boot_id, owner.pid_namespace, owner.started_at),
+    )
+
+
+def owners(db: apsw.Connection, tokens: set[str]) -> dict[str, Owner]:
+    """Return the owners with those tokens."""
+    found = {}
+    for token in tokens:
+        row = db.execute(
+            "SELECT token, pid, start_token, boot_id, pid_namespace, started_at FROM owners WHERE token = ?", (token,)
+        ).fetchone()
+        if row is not None:
+            found[token] = Owner(
+                token=row[0], pid=row[1], start_token=row[2], boot_id=row[3], pid_namespace=row[4], started_at=row[5]
+            )
+    return found
+
+
+def name_client(db: apsw.Connection, stream: int, client: Redacted, version: Redacted) -> None:
+    """Note which client a stream's conversation is with, in its sessions too."""
+    db.execute("UPDATE streams SET client = ?, client_version = ? WHERE id = ?", (client, version, stream))
+    db.execute("UPDATE sessions SET client = ?, client_version = ? WHERE stream = ?", (client, version, stream))
+
+
+def stream_facts(db: apsw.Connection, stream: int) -> dict[str, Any]:
+    """Return what a stream's sessions say of it: project_id, owner, client, client_version."""
+    names = ("project_id", "owner", "client", "client_version")
+    row = db.execute("SELECT project_id, owner, client, client_version FROM streams WHERE id = ?", (stream,)).fetchone()
+    return dict(zip(names, row, strict=True))
+
+
+def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bool:
+    """Store a report; return whether anything changed.
+
+    A report of another process's that lies more than an hour ahead of `now` goes to quarantine instead.
+    """
+    if report.source not in (SERVER, SWEEP) and report.at > now + FUTURE_LIMIT_MS:
+        key = db.execute("SELECT key FROM streams WHERE id = ?", (stream,)).fetchone()[0]
+        text = report.to_json()
+        db.execute(
+            "INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?)", (report.key, report.source, key, report.at, text)
+        )
+        return False
+    known = db.execute(
+        "SELECT stream, at FROM reports WHERE key = ? AND source = ?", (report.key, report.source)
+    ).fetchone()
+    if known is not None:
+        return _replace(db, stream, report, known)
+    _insert(db, stream, report)
+    return True
+
+
+def add_marks(db: apsw.Connection, kind: Redacted, places: Iterable[tuple[int, int, int]]) -> None:
+    """Store a mark for each (session's row number, its expected last activity, new key) that is still active so."""
+    db.executemany(
+        """INSERT INTO reports (stream, at, key, source, kind)
+           SELECT stream, last_activity_at, ?3, ?4, ?5 FROM sessions
+           WHERE seq = ?1 AND last_activity_at = ?2 AND status = 'active' AND stream IS NOT NULL""",
+        ((*place, SWEEP, number) for number in [intern(db, kind)] for place in places),
+    )
+
+
+def find_stream(db: apsw.Connection, key: str) -> int | None:
+    """Return the number of the stream with that key, if there is one."""
+    row = db.execute("SELECT id FROM streams WHERE key = ?", (key,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def has_releasable(db: apsw.Connection, now: int) -> bool:
+    """Tell whether quarantine holds reports whose time has come."""
+    return db.execute("SELECT 1 FROM quarantine WHERE at <= ? LIMIT 1", (now + FUTURE_LIMIT_MS,)).fetchone() is not None
+
+
+def release(db: apsw.Connection, now: int) -> list[tuple[str, Report]]:
+    """Take the reports whose time has come out of quarantine, as (stream key, report)."""
+    rows = list(db.execute("SELECT stream_key, report FROM quarantine WHERE at <= ?", (now + FUTURE_LIMIT_MS,)))
+    db.execute("DELETE FROM quarantine WHERE at <= ?", (now + FUTURE_LIMIT_MS,))
+    return [(key, Report.from_json(text)) for key, text in rows]
+
+
+def other_sources(db: apsw.Connection, report: Report) -> bool:
+    """Tell whether another source has told of the same thing."""
+    return db.execute("SELECT 1 FROM reports WHERE key = ? AND source <> ?", (report.key, report.source)).fetchone() is not None
+
+
+def load(db: apsw.Connection, stream: int) -> list[Report]:
+    """Return every report of a stream, by start."""
+    rows = db.execute(f"{_SELECT} WHERE r.stream = ? ORDER BY r.at, r.key, r.source", (stream,))
+    return [_report(row) for row in rows]
+
+
+def marks(db: apsw.Connection, stream: int, since: int) -> list[Report]:
+    """Return the stream's marks from an instant on."""
+    rows = db.execute(f"{_SELECT} WHERE r.stream = ? AND r.at >= ?", (stream, since))
+    return [report for row in rows if (report := _report(row)).kind in MARKS]
+
+
+def all_streams(db: apsw.Connection) -> list[int]:
+    """Return the number of every stream."""
+    return [row[0] for row in db.execute("SELECT id FROM streams ORDER BY id")]
+
+
+def _insert(db: apsw.Connection, stream: int, report: Report) -> None:
+    if report.detail is not None and type(report.detail) is not Redacted:
+        raise TypeError("only redacted text may be stored")
+    db.execute(
+        "INSERT INTO reports (stream, at, key, source, took, kind, tool, path, branch, ok, detail)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            stream, report.at, report.key, report.source, report.took, intern(db, report.kind), intern(db, report.tool),
+            intern(db, report.path), intern(db, report.branch), report.ok, report.detail,
+        ),
+    )  # fmt: skip
+
+
+def _replace(db: apsw.Connection, stream: int, report: Report, known: tuple[int, int]) -> bool:
+    """Let the preferred of two versions of one source's report stand."""
+    place = (known[0], known[1], report.key, report.source)
+    row = db.execute(f"{_SELECT} WHERE (r.stream, r.at, r.key, r.source) = (?, ?, ?, ?)", place).fetchone()
+    if known[0] != stream or report.preference >= _report(row).preference:
+        return False
+    db.execute("DELETE FROM reports WHERE (stream, at, key, source) = (?, ?, ?, ?)", place)
+    _insert(db, stream, report)
+    return True
+
+
+def _report(row: tuple[Any, ...]) -> Report:
+    key, source, at, kind, took, tool, path, branch, detail, ok = row
+    return Report(
+        key=key, source=source, at=at, took=took, kind=Redacted(kind), tool=_text(tool), path=_text(path),
+        branch=_text(branch), detail=_text(detail), ok=None if ok is None else bool(ok),
+    )  # fmt: skip
+
+
+def _text(stored: str | None) -> Redacted | None:
+    """Take text back as redacted: it was when it was stored."""
+    return None if stored is None else Redacted(stored)

@@ -1,0 +1,150 @@
+"""The rules that every connection to a store follows.
+
+SQLite through apsw, write-ahead log, `synchronous=FULL`, nothing mapped into memory, no trust in the file's schema.
+The database file is opened by SQLite alone: closing any other descriptor of it in this process would drop SQLite's
+locks, and with them rows that were acknowledged.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import apsw
+
+from kioku.errors import StoreBusyError, StoreDamagedError, StoreError, StoreReadOnlyError
+
+Result = TypeVar("Result")
+
+PATIENCE_S = 30.0  # how long a writer waits for others before it gives up
+
+_NETWORK = ("nfs", "cifs", "smb", "9p", "fuse", "afs", "ceph", "glusterfs", "lustre", "vboxsf", "prl_fs", "virtiofs")
+
+
+def connect(path: str, *, writable: bool) -> apsw.Connection:
+    """Open a store's file by the rules; a writable one is created when it is missing.
+
+    Raises StoreError for a file that SQLite cannot open. Whether it is whole shows at the first read.
+    """
+    flags = apsw.SQLITE_OPEN_NOFOLLOW | (
+        apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writable else apsw.SQLITE_OPEN_READONLY
+    )
+    with errors(path):
+        db = apsw.Connection(path, flags=flags)
+        try:
+            db.set_busy_handler(_patience(PATIENCE_S if writable else 5.0))
+            db.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+            db.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+            db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+            db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            db.execute("PRAGMA mmap_size=0; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL")
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def use_write_ahead_log(db: apsw.Connection, path: str) -> bool:
+    """Put the file into WAL mode, or on a network file system into rollback mode; return whether it is WAL.
+
+    Setting the mode can fail at once with "locked" while others do the same, so it is tried again.
+    """
+    wanted = "delete" if is_network_folder(os.path.dirname(path)) else "wal"
+    if db.pragma("journal_mode") == wanted:
+        return wanted == "wal"
+    wait = _patience(PATIENCE_S)
+    for attempt in range(1_000_000):
+        try:
+            return bool(db.pragma("journal_mode", wanted) == "wal")
+        except apsw.BusyError:
+            if not wait(attempt):
+                raise
+    raise AssertionError("unreachable")
+
+
+def is_network_folder(folder: str) -> bool:
+    """Tell whether a folder is on a network or virtual file system, where WAL's shared memory does not work."""
+    if sys.platform.startswith("linux"):
+        try:
+            with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+                return is_network_type(folder, stream.read())
+        except OSError:
+            return False
+    return sys.platform == "win32" and folder.startswith(("\\\\", "//"))
+
+
+def is_network_type(folder: str, mountinfo: str) -> bool:
+    """Look a folder up in the text of Linux' `mountinfo` (proc(5)): the longest mount point above it decides."""
+    best, kind = -1, ""
+    for line in mountinfo.splitlines():
+        fields, _, rest = line.partition(" - ")
+        point = fields.split(" ")[4].replace("\\040", " ") if fields.count(" ") >= 4 else ""
+        if point and (folder + "/").startswith(point.rstrip("/") + "/") and len(point) >= best:
+            best, kind = len(point), rest.partition(" ")[0]
+    return kind.startswith(_NETWORK)
+
+
+@contextmanager
+def errors(path: str) -> Iterator[None]:
+    """Translate what SQLite raises into a StoreError that names the file and the next step."""
+    try:
+        yield
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise StoreBusyError(f"{path} stayed locked by another process", hint="try again in a moment") from error
+    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
+        raise StoreDamagedError(f"{path} is damaged: {error}", hint="run 'kioku doctor'") from error
+    except apsw.FullError as error:
+        raise StoreError(f"{path} cannot grow: the disk is full", hint="free some space; Kioku goes on by itself") from error
+    except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        raise StoreReadOnlyError(f"{path} cannot be written", hint="make the file and its folder writable") from error
+    except apsw.CantOpenError as error:
+        if os.path.exists(os.path.dirname(path)) and not os.access(os.path.dirname(path), os.W_OK):
+            raise StoreReadOnlyError(
+                f"{path} cannot be opened: its folder is read-only", hint="make the folder writable"
+            ) from error
+        raise StoreError(f"{path} cannot be opened: {error}", hint="check the folder and its permissions") from error
+    except apsw.Error as error:
+        raise StoreError(f"{path}: {error}", hint="run 'kioku doctor'") from error
+
+
+def transact(db: apsw.Connection, path: str, work: Callable[[apsw.Connection], Result]) -> Result:
+    """Run `work` in one `BEGIN IMMEDIATE` transaction, the whole of it again when somebody else was in the way.
+
+    Nothing of `work` remains when it raises.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    with errors(path):
+        while True:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    result = work(db)
+                    db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+            except (apsw.BusyError, apsw.LockedError):
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return result
+
+
+def _patience(seconds: float) -> Callable[[int], bool]:
+    """Return a busy handler: short, uneven waits, so that many writers take turns, until `seconds` are over."""
+    started = 0.0
+
+    def wait(attempt: int) -> bool:
+        nonlocal started
+        if attempt == 0:
+            started = time.monotonic()
+        elif time.monotonic() - started > seconds:
+            return False
+        spread = int.from_bytes(os.urandom(1)) / 255
+        time.sleep(0.0005 + spread * min(0.001 * (attempt + 1), 0.02))
+        return True
+
+    return wait

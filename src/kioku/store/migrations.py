@@ -1,0 +1,159 @@
+"""The store's schema, as numbered migrations.
+
+Each runs in one transaction together with its `user_version`, and is never edited once released. A store's schema text
+must be what these statements give, byte for byte: `check_schema` compares it with a database made in memory, so that
+a file from elsewhere cannot bring triggers of its own. Nothing here is newer than SQLite 3.31, and `sessions` has no
+trigger, check or function that a person's own SQL could trip over.
+"""
+
+import apsw
+
+from kioku.errors import ForeignStoreError
+
+# What a projection wrote into the columns that a person may edit by SQL, as one text. The partial index below holds
+# just the rows where it no longer fits, so finding a person's edits costs nothing however many sessions there are.
+PROJECTED = (
+    "started_at || ' ' || ifnull(ended_at, '-') || ' ' || status || ' ' || ifnull(title, '-') || ' ' || topics"
+)
+EDITED = f"projected IS NOT ({PROJECTED})"
+
+_FIRST = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+
+CREATE TABLE owners (
+  token TEXT PRIMARY KEY, pid INTEGER NOT NULL, start_token TEXT, boot_id TEXT, pid_namespace TEXT,
+  started_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE streams (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, project_id TEXT NOT NULL, owner TEXT,
+  client TEXT, client_version TEXT, created_at INTEGER NOT NULL
+);
+
+CREATE TABLE timeouts (
+  stream INTEGER NOT NULL REFERENCES streams(id), since INTEGER NOT NULL, timeout_ms INTEGER NOT NULL,
+  PRIMARY KEY (stream, since)
+) WITHOUT ROWID;
+
+CREATE TABLE reports (
+  stream INTEGER NOT NULL REFERENCES streams(id), at INTEGER NOT NULL, key INTEGER NOT NULL, source INTEGER NOT NULL,
+  took INTEGER, kind INTEGER NOT NULL, tool INTEGER, path INTEGER, branch INTEGER, ok INTEGER, detail TEXT,
+  PRIMARY KEY (stream, at, key, source)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX reports_by_key ON reports (key, source);
+
+CREATE TABLE quarantine (
+  key INTEGER NOT NULL, source INTEGER NOT NULL, stream_key TEXT NOT NULL, at INTEGER NOT NULL, report TEXT NOT NULL,
+  PRIMARY KEY (key, source)
+) WITHOUT ROWID;
+CREATE INDEX quarantine_by_time ON quarantine (at);
+
+CREATE TABLE forgotten (hash BLOB PRIMARY KEY) WITHOUT ROWID;
+
+CREATE TABLE anchors (
+  id TEXT PRIMARY KEY, stream INTEGER REFERENCES streams(id), key INTEGER, created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX anchors_by_stream ON anchors (stream);
+
+CREATE TABLE amendments (
+  id INTEGER PRIMARY KEY, made_at INTEGER NOT NULL, kind TEXT NOT NULL, session_id TEXT NOT NULL, data TEXT NOT NULL
+);
+CREATE INDEX amendments_by_session ON amendments (session_id);
+
+CREATE TABLE sessions (
+  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, project_id TEXT NOT NULL,
+  started_at INTEGER NOT NULL, ended_at INTEGER, status TEXT NOT NULL DEFAULT 'active',
+  topics TEXT NOT NULL DEFAULT '[]', metadata TEXT NOT NULL DEFAULT '{{}}',
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  last_activity_at INTEGER NOT NULL, end_reason TEXT, title TEXT, continues TEXT,
+  stream INTEGER, owner TEXT, client TEXT, client_version TEXT, branch TEXT, branch_at INTEGER,
+  timeout_ms INTEGER NOT NULL,
+  activities INTEGER NOT NULL DEFAULT 0, tool_calls INTEGER NOT NULL DEFAULT 0, files INTEGER NOT NULL DEFAULT 0,
+  active_ms INTEGER, agent_ms INTEGER, waiting_ms INTEGER, empty INTEGER NOT NULL DEFAULT 1,
+  first_activity_at INTEGER NOT NULL, last_start_at INTEGER NOT NULL, block_start_at INTEGER NOT NULL,
+  amended INTEGER NOT NULL DEFAULT 0, projected TEXT
+);
+CREATE INDEX sessions_by_start ON sessions (started_at);
+CREATE INDEX sessions_by_stream ON sessions (stream, first_activity_at);
+CREATE INDEX sessions_active ON sessions (owner, started_at) WHERE status = 'active';
+CREATE INDEX sessions_edited ON sessions (seq) WHERE {EDITED};
+
+CREATE TABLE touched (
+  session INTEGER NOT NULL REFERENCES sessions(seq) ON DELETE CASCADE, path INTEGER NOT NULL,
+  reads INTEGER NOT NULL, edits INTEGER NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+  PRIMARY KEY (session, path)
+) WITHOUT ROWID;
+
+CREATE VIEW session_files AS
+SELECT s.id AS session_id, n.text AS path, t.reads AS reads, t.edits AS edits,
+       t.first_at AS first_at, t.last_at AS last_at
+FROM touched t JOIN sessions s ON s.seq = t.session JOIN names n ON n.id = t.path;
+
+CREATE VIEW activities AS
+SELECT (SELECT s.id FROM sessions s WHERE s.stream = r.stream AND s.first_activity_at <= r.at
+        ORDER BY s.first_activity_at DESC LIMIT 1) AS session_id,
+       r.at AS at, r.took AS took_ms, k.text AS kind, t.text AS tool, p.text AS path, b.text AS branch,
+       CASE r.source WHEN 1 THEN 'transcript' WHEN 2 THEN 'server' WHEN 3 THEN 'hook' ELSE 'sweep' END AS source,
+       r.ok AS ok, r.detail AS detail
+FROM reports r JOIN names k ON k.id = r.kind LEFT JOIN names t ON t.id = r.tool LEFT JOIN names p ON p.id = r.path
+LEFT JOIN names b ON b.id = r.branch
+WHERE NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source);
+
+CREATE TABLE discoveries (
+  id TEXT PRIMARY KEY, session_id TEXT, type TEXT NOT NULL, content TEXT NOT NULL, module TEXT, confidence REAL,
+  state TEXT NOT NULL DEFAULT 'proposed', provenance TEXT NOT NULL, evidence TEXT,
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+);
+CREATE INDEX discoveries_by_session ON discoveries (session_id);
+
+CREATE TABLE context_items (
+  id TEXT PRIMARY KEY, type TEXT NOT NULL, content TEXT NOT NULL, metadata_json TEXT NOT NULL DEFAULT '{{}}',
+  score REAL, recency_factor REAL, access_factor REAL, last_accessed_at INTEGER, access_count INTEGER,
+  tokens INTEGER, status TEXT NOT NULL DEFAULT 'active', created_at INTEGER, updated_at INTEGER
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+VERSION = len(MIGRATIONS)
+
+
+def migrate(db: apsw.Connection) -> None:
+    """Bring the schema up to `VERSION`. Call it inside a write transaction; does nothing when it is there already."""
+    version = user_version(db)
+    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+        db.execute(statements)
+        db.pragma("user_version", number)
+
+
+def user_version(db: apsw.Connection) -> int:
+    """Return the number of the last migration that this file has seen."""
+    return int(db.pragma("user_version"))
+
+
+def check_schema(db: apsw.Connection, path: str) -> None:
+    """Make sure that the schema is ours, to the letter.
+
+    Tables and views that a person added beside ours are left alone; a trigger, or anything of a stranger's that hangs
+    on one of our tables, is not. Raises ForeignStoreError.
+    """
+    expected = apsw.Connection(":memory:")
+    try:
+        migrate(expected)
+        ours = _schema(expected)
+    finally:
+        expected.close()
+    found = _schema(db)
+    tables = {name for kind, name in ours if kind == "table"}
+    for item, (table, sql) in ours.items():
+        if found.get(item) != (table, sql):
+            raise ForeignStoreError(f"{path} is not a store of Kioku's: its {item[0]} '{item[1]}' differs")
+    for (kind, name), (table, _) in found.items():
+        if (kind, name) not in ours and (kind == "trigger" or table in tables):
+            raise ForeignStoreError(f"{path} is not a store of Kioku's: it has a {kind} '{name}'")
+
+
+def _schema(db: apsw.Connection) -> dict[tuple[str, str], tuple[str, str | None]]:
+    rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'")
+    return {(kind, name): (table, sql) for kind, name, table, sql in rows}

@@ -1,0 +1,67 @@
+"""Which stores this user's Kioku made, or the person adopted: one small file a store in the user's state folder.
+
+A store that came from elsewhere (with a repository, say) is used for recording, but what it knows counts as text of
+that repository. Failing to write here never stops a recording: the store then merely counts as not registered.
+"""
+
+import os
+
+from kioku.settings import user_folder
+
+
+def register(store_id: str, path: str) -> bool:
+    """Remember a store as the user's own; return whether that worked."""
+    folder = _folder()
+    try:
+        os.makedirs(folder, 0o700, exist_ok=True)
+        descriptor = os.open(os.path.join(folder, store_id), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(descriptor, os.fsencode(path))
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def is_known(store_id: str) -> bool:
+    """Tell whether a store is registered."""
+    return os.path.exists(os.path.join(_folder(), os.path.basename(store_id)))
+
+
+def known_at(path: str) -> str | None:
+    """Return the id of the newest store that was registered at a path."""
+    wanted = os.fsencode(path)
+    found = []
+    try:
+        with os.scandir(_folder()) as entries:
+            for entry in entries:
+                with open(entry.path, "rb") as stream:
+                    if stream.read() == wanted:
+                        found.append((entry.stat().st_mtime_ns, entry.name))
+    except OSError:
+        return None
+    return max(found)[1] if found else None
+
+
+def is_tracked_by_git(path: str) -> bool:
+    """Tell whether the store's file is part of the repository that it lies in."""
+    root = os.path.dirname(os.path.dirname(path))
+    index = os.path.join(root, ".git", "index")
+    try:
+        with open(index, "rb") as stream:
+            if os.path.basename(path).encode() not in stream.read():
+                return False
+    except OSError:
+        return False
+    from kioku.workspace.children import run
+
+    name = os.path.relpath(path, root)
+    result = run(
+        ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--", name], cwd=root, deadline_s=5, max_bytes=4096
+    )
+    return result.exit_code == 0 and bool(result.stdout)
+
+
+def _folder() -> str:
+    return os.path.join(user_folder("state"), "stores")

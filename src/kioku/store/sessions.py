@@ -1,0 +1,212 @@
+"""Writing the `sessions` projection and what hangs on it: anchors, touched files, amendments.
+
+Only `record` and the sweep decide what is written here; these are the statements. A session's row ends with
+`projected`, the text of what we wrote into the columns that a person may edit by SQL. Every function works inside the
+caller's transaction.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import apsw
+import msgspec
+
+from kioku.models import Session
+from kioku.redaction import Redacted
+from kioku.store.activities import intern
+from kioku.store.migrations import EDITED, PROJECTED
+
+_FIELDS = Session.__struct_fields__
+_SELECT = f"SELECT {', '.join(_FIELDS)}, seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, amended, {EDITED} FROM sessions"  # noqa: E501,S608
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """A row of `sessions`: what people see of it, and what the rules need to go on from it.
+
+    `edited` tells that a person changed it by SQL since we last wrote it; `amended`, that amendments exist for it.
+    """
+
+    seq: int
+    session: Session
+    stream: int | None
+    first_activity_at: int
+    last_start_at: int
+    block_start_at: int
+    branch_at: int | None
+    amended: bool
+    edited: bool
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """An id that was given to the session that holds the activity `key`."""
+
+    id: str
+    key: int
+    created_at: int
+
+
+def last_of(db: apsw.Connection, stream: int) -> Row | None:
+    """Return the stream's last session."""
+    return _one(db, f"{_SELECT} WHERE stream = ? ORDER BY first_activity_at DESC LIMIT 1", (stream,))
+
+
+def of_stream(db: apsw.Connection, stream: int) -> list[Row]:
+    """Return the stream's sessions, oldest first."""
+    return [_row(row) for row in db.execute(f"{_SELECT} WHERE stream = ? ORDER BY first_activity_at", (stream,))]
+
+
+def active_columns(db: apsw.Connection, names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Return some columns of the sessions that are stored as active, oldest first."""
+    return list(db.execute(f"SELECT {', '.join(names)} FROM sessions WHERE status = 'active' ORDER BY started_at"))  # noqa: S608
+
+
+def has_edited(db: apsw.Connection) -> bool:
+    """Tell whether a person changed any session by SQL since it was last written."""
+    return db.execute(f"SELECT 1 FROM sessions WHERE {EDITED} LIMIT 1").fetchone() is not None  # noqa: S608
+
+
+def edited(db: apsw.Connection) -> list[Row]:
+    """Return the sessions that a person changed by SQL since they were last written."""
+    return [_row(row) for row in db.execute(f"{_SELECT} WHERE {EDITED}")]
+
+
+def by_id(db: apsw.Connection, id: str) -> Row | None:  # noqa: A002 - the column's name
+    """Return the session with exactly that id."""
+    return _one(db, f"{_SELECT} WHERE id = ?", (id,))
+
+
+def write(db: apsw.Connection, values: Mapping[str, Any]) -> int:
+    """Insert or replace the session with `values['id']`; return its row number."""
+    columns = list(values)
+    db.execute(
+        f"INSERT INTO sessions ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - columns
+        f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in columns)}",
+        tuple(values.values()),
+    )
+    db.execute(f"UPDATE sessions SET projected = {PROJECTED} WHERE id = ?", (values["id"],))  # noqa: S608 - our text
+    return int(db.execute("SELECT seq FROM sessions WHERE id = ?", (values["id"],)).fetchone()[0])
+
+
+def update(db: apsw.Connection, seq: int, values: Mapping[str, Any]) -> None:
+    """Change columns of a session that leave `projected` true, or are followed by `reproject`."""
+    assignments = ", ".join(f"{name} = ?" for name in values)
+    db.execute(f"UPDATE sessions SET {assignments} WHERE seq = ?", (*values.values(), seq))  # noqa: S608 - columns
+
+
+def reproject(db: apsw.Connection, seq: int) -> None:
+    """Note that what the row says now is what we wrote."""
+    db.execute(f"UPDATE sessions SET projected = {PROJECTED} WHERE seq = ?", (seq,))  # noqa: S608 - our text
+
+
+def close(db: apsw.Connection, closings: Iterable[tuple[int, int, str]], *, now: int) -> int:
+    """Complete active sessions, given as (row number, expected last activity, reason); return how many were.
+
+    One that saw activity since it was looked at stays as it is. The end is the last activity.
+    """
+    before = db.total_changes()
+    db.executemany(
+        """UPDATE sessions SET status = 'completed', ended_at = last_activity_at, end_reason = ?3, updated_at = ?4,
+                  projected = started_at || ' ' || last_activity_at || ' completed ' || ifnull(title, '-') || ' ' || topics
+           WHERE seq = ?1 AND last_activity_at = ?2 AND status = 'active'""",
+        ((*closing, now) for closing in closings),
+    )
+    return int(db.total_changes() - before)
+
+
+def delete(db: apsw.Connection, seq: int) -> None:
+    """Remove a row of the projection (its activities stay)."""
+    db.execute("DELETE FROM sessions WHERE seq = ?", (seq,))
+
+
+def count_touch(db: apsw.Connection, seq: int, path: Redacted, *, edit: bool, at: int) -> bool:
+    """Count one read or edit of a file; return whether the session had not touched it before."""
+    number = intern(db, path)
+    known = db.execute("SELECT 1 FROM touched WHERE session = ? AND path = ?", (seq, number)).fetchone()
+    db.execute(
+        """INSERT INTO touched VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+           ON CONFLICT (session, path) DO UPDATE SET reads = reads + ?3, edits = edits + ?4,
+             first_at = min(first_at, ?5), last_at = max(last_at, ?5)""",
+        (seq, number, int(not edit), int(edit), at),
+    )
+    return known is None
+
+
+def write_touched(db: apsw.Connection, seq: int, counts: Iterable[tuple[Redacted, int, int, int, int]]) -> None:
+    """Replace a session's files, given as (path, reads, edits, first, last)."""
+    db.execute("DELETE FROM touched WHERE session = ?", (seq,))
+    db.executemany(
+        "INSERT INTO touched VALUES (?, ?, ?, ?, ?, ?)",
+        [(seq, intern(db, path), reads, edits, first, last) for path, reads, edits, first, last in counts],
+    )
+
+
+def add_anchor(db: apsw.Connection, anchor: Anchor, stream: int | None) -> None:
+    """Give an id away, for ever."""
+    db.execute(
+        "INSERT INTO anchors VALUES (?, ?, ?, ?)", (anchor.id, stream, anchor.key if stream else None, anchor.created_at)
+    )
+
+
+def anchors(db: apsw.Connection, stream: int) -> list[Anchor]:
+    """Return the ids given to sessions of a stream, the earliest first."""
+    rows = db.execute("SELECT id, key, created_at FROM anchors WHERE stream = ? ORDER BY created_at, id", (stream,))
+    return [Anchor(*row) for row in rows]
+
+
+def amend(db: apsw.Connection, session_id: str, kind: str, data: Mapping[str, Any], *, now: int) -> None:
+    """Record what a person or an import decided about a session."""
+    db.execute(
+        "INSERT INTO amendments (made_at, kind, session_id, data) VALUES (?, ?, ?, ?)",
+        (now, kind, session_id, msgspec.json.encode(dict(data)).decode()),
+    )
+
+
+def amendments(db: apsw.Connection, session_ids: Iterable[str], kind: str) -> list[dict[str, Any]]:
+    """Return what was decided about a session under any of its ids, oldest first."""
+    found = [
+        row
+        for id in session_ids  # noqa: A001 - the column's name
+        for row in db.execute("SELECT id, data FROM amendments WHERE session_id = ? AND kind = ?", (id, kind))
+    ]
+    return [msgspec.json.decode(data) for _, data in sorted(found)]
+
+
+def amended_ids(db: apsw.Connection, kind: str) -> list[str]:
+    """Return the ids of sessions that have an amendment of a kind."""
+    return [row[0] for row in db.execute("SELECT DISTINCT session_id FROM amendments WHERE kind = ? ORDER BY 1", (kind,))]
+
+
+def _one(db: apsw.Connection, query: str, parameters: tuple[Any, ...]) -> Row | None:
+    row = db.execute(query, parameters).fetchone()
+    return None if row is None else _row(row)
+
+
+def _row(row: tuple[Any, ...]) -> Row:
+    seq, stream, first, last_start, block_start, branch_at, amended, is_edited = row[len(_FIELDS) :]
+    return Row(
+        seq=seq, session=session(row[: len(_FIELDS)]), stream=stream, first_activity_at=first,
+        last_start_at=last_start, block_start_at=block_start, branch_at=branch_at, amended=bool(amended),
+        edited=bool(is_edited),
+    )  # fmt: skip
+
+
+def session(values: tuple[Any, ...]) -> Session:
+    """Map the columns named by Session's fields, in their order, to a Session."""
+    found = dict(zip(_FIELDS, values, strict=True))
+    found["empty"] = bool(found["empty"])
+    found["topics"] = _topics(found["topics"])
+    return Session(**found)
+
+
+def _topics(text: Any) -> list[str]:
+    """Read the topics column, which a person's SQL may have filled with anything."""
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except (msgspec.DecodeError, TypeError):
+        return []
+
+
+def columns(db: apsw.Connection, seq: int, names: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return some columns of a session as they are stored."""
+    found: tuple[Any, ...] = db.execute(f"SELECT {', '.join(names)} FROM sessions WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
+    return found

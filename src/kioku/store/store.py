@@ -1,0 +1,283 @@
+"""Opening a store, whatever is in its place, and working with it.
+
+Nothing that is found there is ever overwritten: a store made by a newer Kioku is refused untouched; what is damaged,
+foreign, or no file at all is moved aside under a name that says so, with its side files, and a new store is begun,
+which the caller is told. A store of the older program is upgraded in place after a backup.
+"""
+
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import apsw
+
+from kioku import times
+from kioku.errors import ForeignStoreError, StoreDamagedError, StoreError, StoreReadOnlyError
+from kioku.models import new_id
+from kioku.store import connection, legacy, locks, migrations, registry
+
+Result = TypeVar("Result")
+
+SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+class Store:
+    """An open store. Its methods may be called from any thread.
+
+    `notes` holds what the person should know about the opening: what was set aside, upgraded or lost.
+    """
+
+    def __init__(self, db: apsw.Connection, path: str, *, writable: bool, notes: list[str]) -> None:
+        self.path = path
+        self.writable = writable
+        self.notes = notes
+        self._db = db
+        self._lock = threading.RLock()
+        self._inode = _inode(path)
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+        self.id: str = meta["store_id"]
+        self.project_id: str = meta["project_id"]
+
+    def write(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        """Run `work` in one write transaction; nothing of it remains when it raises.
+
+        Raises StoreError: also when the file was replaced, deleted or migrated by somebody else since it was opened.
+        """
+        with self._lock:
+            if _inode(self.path) != self._inode:
+                raise StoreError(f"{self.path} was replaced or deleted", hint="Kioku opens it anew by itself")
+
+            def checked(db: apsw.Connection) -> Result:
+                version = migrations.user_version(db)
+                if version != migrations.VERSION:
+                    raise _newer(self.path, version)
+                return work(db)
+
+            return connection.transact(self._db, self.path, checked)
+
+    def read(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        """Run `work` on one consistent state of the store."""
+        with self._lock, connection.errors(self.path):
+            if self._db.in_transaction:
+                return work(self._db)
+            self._db.execute("BEGIN")
+            try:
+                return work(self._db)
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("COMMIT")
+
+    @property
+    def is_registered(self) -> bool:
+        """Tell whether this user's Kioku made the store, or the person adopted it."""
+        return registry.is_known(self.id)
+
+    def close(self) -> None:
+        """Close the file. Safe to repeat."""
+        with self._lock:
+            self._db.close()
+
+    def interrupt(self) -> None:
+        """Stop what another thread is doing in the store; that call raises StoreError."""
+        self._db.interrupt()
+
+
+def open_store(path: str, *, suspect: bool = False) -> Store:
+    """Open the store at `path` for writing, creating, upgrading or replacing what is there as its state asks for.
+
+    `suspect` asks for a full check first: the file failed in use. Raises StoreError.
+    """
+    notes: list[str] = []
+    for _ in range(4):
+        try:
+            _require_regular(path)
+            return _open(path, notes, suspect=suspect)
+        except (StoreDamagedError, _NotAFileError, _SetAsideError) as error:
+            kept = _set_aside(path, error)
+            if kept is not None:
+                notes.append(f"{error.message}; it was kept as {os.path.basename(kept)}, and a new store was begun")
+    raise StoreDamagedError(f"{path} cannot be used", hint="run 'kioku doctor'")
+
+
+def open_for_reading(path: str) -> Store:
+    """Open an existing store without changing anything. Raises StoreError; a missing store too."""
+    if not os.path.lexists(path):
+        raise StoreError(f"there is no store at {path}", hint="'kioku serve' begins one, as soon as an assistant starts it")
+    _require_regular(path)
+    try:
+        db = connection.connect(path, writable=False)
+        version = _version(db, path)
+    except StoreError as error:
+        if isinstance(error, StoreDamagedError) or os.access(os.path.dirname(path), os.W_OK):
+            raise
+        # In a folder that nobody here can write, WAL's side files cannot be made; then nobody changes the file either.
+        with connection.errors(path):
+            db = apsw.Connection(
+                f"file:{_uri(path)}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+            )
+        version = _version(db, path)
+    try:
+        if version > migrations.VERSION:
+            raise _newer(path, version)
+        if version < migrations.VERSION:
+            raise StoreError(f"{path} is from an older version", hint="any command that writes upgrades it: 'kioku status'")
+        with connection.errors(path):
+            migrations.check_schema(db, path)
+            return Store(db, path, writable=False, notes=[])
+    except BaseException:
+        db.close()
+        raise
+
+
+def check_whole(path: str, db: apsw.Connection) -> None:
+    """Read the whole file and verify its structure. Raises StoreDamagedError; takes about 1 s for each GB."""
+    with connection.errors(path):
+        try:
+            problems = [row[0] for row in db.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
+        except (ValueError, TypeError, UnicodeError) as error:
+            raise StoreDamagedError(f"{path} is damaged: {error}", hint="run 'kioku doctor'") from error
+    if problems:
+        raise StoreDamagedError(f"{path} is damaged: {problems[0]}", hint="run 'kioku doctor'")
+
+
+class _NotAFileError(StoreError):
+    """Something that is no regular file is in the store's place."""
+
+
+class _SetAsideError(StoreError):
+    """The file is somebody else's store."""
+
+
+def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
+    existed = os.path.lexists(path) and os.path.getsize(path) > 0
+    lost = None if existed else registry.known_at(path)
+    if not os.access(os.path.dirname(path), os.W_OK) or (existed and not os.access(path, os.W_OK)):
+        raise StoreReadOnlyError(f"{path} cannot be written", hint="make the file and its folder writable")
+    db = connection.connect(path, writable=True)
+    try:
+        version = _version(db, path)
+        if version > migrations.VERSION:
+            raise _newer(path, version)
+        if suspect:
+            check_whole(path, db)
+        made = False
+        with connection.errors(path):
+            if version == 0 and legacy.is_legacy(db):
+                legacy.check(db, path)
+                notes.append(f"the older program's store was upgraded; it was kept as {_back_up(db, path)}")
+            elif version == 0 and db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None:
+                raise _SetAsideError(f"{path} is not a store of Kioku's")
+            if not connection.use_write_ahead_log(db, path):
+                notes.append(f"{os.path.dirname(path)} is on a network file system: recording is slower there")
+        if version < migrations.VERSION:
+            made = connection.transact(db, path, _migrate)
+        with connection.errors(path):
+            try:
+                migrations.check_schema(db, path)
+            except ForeignStoreError as error:
+                raise _SetAsideError(error.message) from error
+            store = Store(db, path, writable=True, notes=notes)
+        if made:
+            registry.register(store.id, path)
+            if lost is not None:
+                notes.append(f"the store known at {path} is gone; a new one was begun")
+        elif not store.is_registered and registry.is_tracked_by_git(path):
+            raise _SetAsideError(f"{path} came with the repository")
+        return store
+    except BaseException:
+        db.close()
+        raise
+
+
+def _migrate(db: apsw.Connection) -> bool:
+    """Bring an empty or older store up to date; return whether it was begun here. Runs once, whoever comes first."""
+    if migrations.user_version(db) >= migrations.VERSION:
+        return False
+    was_legacy = legacy.is_legacy(db)
+    taken = legacy.take_tables(db) if was_legacy else {}
+    fresh = migrations.user_version(db) == 0
+    migrations.migrate(db)
+    if fresh:
+        rows = {"store_id": new_id(), "project_id": new_id(), "made_at": str(times.now_ms())}
+        db.executemany("INSERT INTO meta VALUES (?, ?)", rows.items())
+    if was_legacy:
+        legacy.adopt_rows(db, taken, now=times.now_ms())
+    return fresh and not was_legacy
+
+
+def _version(db: apsw.Connection, path: str) -> int:
+    with connection.errors(path):
+        return migrations.user_version(db)
+
+
+def _newer(path: str, version: int) -> ForeignStoreError:
+    return ForeignStoreError(
+        f"{path} has schema version {version}; this Kioku knows {migrations.VERSION}", hint="upgrade Kioku, then start it anew"
+    )
+
+
+def _require_regular(path: str) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}", hint="check the folder's permissions") from error
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO"}
+        raise _NotAFileError(f"{path} is {kinds.get(stat.S_IFMT(mode), 'no regular file')}")
+
+
+def _back_up(db: apsw.Connection, path: str) -> str:
+    """Copy the database through SQLite's own interface; return the copy's file name."""
+    name = f"{path}.before-upgrade-{_stamp()}"
+    copy = connection.connect(name, writable=True)
+    try:
+        with copy.backup("main", db, "main") as backup:
+            backup.step(-1)
+    finally:
+        copy.close()
+    if sys.platform != "win32":
+        os.chmod(name, 0o600)
+    return os.path.basename(name)
+
+
+def _set_aside(path: str, error: StoreError) -> str | None:
+    """Move what cannot be used out of the way, with its side files; return its new path, None if it was gone.
+
+    Only one process does it: whoever waited finds another file in its place and leaves that alone.
+    """
+    before = _inode(path)
+    word = "corrupt" if isinstance(error, StoreDamagedError | _NotAFileError) else "foreign"
+    with locks.exclusive(os.path.join(os.path.dirname(path), "run", "set-aside.lock")):
+        if before is None or _inode(path) != before:
+            return None
+        kept = f"{path}.{word}-{_stamp()}"
+        try:
+            for suffix in SIDE_FILES:
+                if os.path.lexists(path + suffix):
+                    os.replace(path + suffix, kept + suffix)
+            os.replace(path, kept)
+        except OSError as failure:
+            raise StoreReadOnlyError(f"{path} cannot be moved aside: {failure.strerror}", hint=str(error)) from failure
+    return kept
+
+
+def _stamp() -> str:
+    """Return a suffix for file names that never meets another: the time to the second, and four random digits."""
+    return times.iso_text(times.now_ms())[:19].replace(":", "").replace("-", "") + f"-{os.urandom(2).hex()}"
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _uri(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

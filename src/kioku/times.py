@@ -1,0 +1,93 @@
+"""Instants, durations and zones.
+
+Inside Kioku an instant is an integer: milliseconds since 1970-01-01 UTC. This is the only module that turns one into
+something a person reads, or reads the clock. Rules never call `now_ms`; they are given `now`.
+"""
+
+import time
+from collections.abc import Callable
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_LONGEST_SHOWN = 253_402_300_799_000  # 9999-12-31T23:59:59Z: `datetime` knows no later second
+
+
+def _wall_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+_clock: Callable[[], int] = _wall_clock
+
+
+def now_ms() -> int:
+    """Return the present instant, in ms."""
+    return _clock()
+
+
+def use_clock(clock: Callable[[], int]) -> None:
+    """Replace the clock of this process: for tests that must not wait for half an hour."""
+    global _clock
+    _clock = clock
+
+
+def shifted_clock(offset_file: str) -> Callable[[], int]:
+    """Return a clock that adds the number of ms written in `offset_file` (missing or empty: 0) to the real one."""
+
+    def clock() -> int:
+        try:
+            with open(offset_file, encoding="ascii") as stream:
+                return _wall_clock() + int(stream.read() or 0)
+        except FileNotFoundError:
+            return _wall_clock()
+
+    return clock
+
+
+def local_text(instant: int, *, seconds: bool = False) -> str:
+    """Write an instant in the person's zone: `2026-11-22 14:05`; out of the calendar's range: the bare number."""
+    from datetime import datetime
+
+    if not 0 <= instant <= _LONGEST_SHOWN:
+        return f"{instant} ms"
+    shown = datetime.fromtimestamp(instant / 1000).astimezone()
+    return shown.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def iso_text(instant: int) -> str:
+    """Write an instant for machines, in UTC with milliseconds: `2026-11-22T13:05:00.000Z`."""
+    from datetime import UTC, datetime
+
+    if not 0 <= instant <= _LONGEST_SHOWN:
+        return str(instant)
+    whole, part = divmod(instant, 1000)
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{part:03d}Z"
+
+
+def duration_text(length: int | None) -> str:
+    """Write a length of time, given in ms, in at most two units: `1 h 12 min`, `40 s`; unknown is an en dash."""
+    if length is None:
+        return "–"
+    if length < 0:
+        return f"-{duration_text(-length)}"
+    if length < SECOND:
+        return f"{length} ms"
+    if length < MINUTE:
+        return f"{length // SECOND} s"
+    if length < HOUR:
+        return f"{length // MINUTE} min"
+    hours, rest = divmod(length, HOUR)
+    if hours < 48:
+        return f"{hours} h {rest // MINUTE} min" if rest >= MINUTE else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def ago_text(instant: int, now: int) -> str:
+    """Write how long ago an instant was: `12 min ago`, `just now`, `in 3 h`."""
+    length = now - instant
+    if -SECOND < length < 10 * SECOND:
+        return "just now"
+    return f"{duration_text(length)} ago" if length > 0 else f"in {duration_text(-length)}"
