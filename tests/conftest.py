@@ -1,7 +1,6 @@
 """Every test runs with a home of its own and without variables that point elsewhere."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from tests.support import Clock
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the test, and the processes that it starts, an empty home folder."""
     folder = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
@@ -19,7 +18,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
     monkeypatch.setenv("PYTHONWARNINGS", "error")
-    yield folder
+    return folder
 
 
 @pytest.fixture

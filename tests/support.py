@@ -1,4 +1,4 @@
-"""What tests share: a real server process, the real command line, and waiting for events instead of sleeping."""
+"""What tests share: a real server process, the real command line, and waiting for events, not sleeping."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 KIOKU = [sys.executable, "-m", "kioku"]
 PATIENCE_S = 30.0  # a hang becomes a failure after this; nothing is ever asserted about how long something took
@@ -37,7 +37,12 @@ class Server:
         prefix: Sequence[str] = (),
         **options: Any,
     ) -> None:
-        command = [*prefix, *KIOKU, "serve", *(["--project", str(project)] if arguments is None else arguments)]
+        command = [
+            *prefix,
+            *KIOKU,
+            "serve",
+            *(["--project", str(project)] if arguments is None else arguments),
+        ]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -52,7 +57,7 @@ class Server:
         self._buffer = b""
         self.notifications: list[dict[str, Any]] = []
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,7 +111,11 @@ class Server:
 
     def initialize(self, version: str = "2025-11-25", client: str = "test-client") -> dict[str, Any]:
         """Open a stateful connection."""
-        params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": client, "version": "1.2.3"}}
+        params = {
+            "protocolVersion": version,
+            "capabilities": {},
+            "clientInfo": {"name": client, "version": "1.2.3"},
+        }
         answer = self.request("initialize", params)
         self.send_bytes(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
         return answer
@@ -146,7 +155,10 @@ class Server:
 
 
 def kioku(
-    *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, input: str | None = ""  # noqa: A002
+    *arguments: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    input: str | None = "",  # noqa: A002
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(

@@ -28,8 +28,7 @@ def make_tree(folder: str, files: int = 10_000) -> None:
     write("package-lock.json", "{}\n")
     write(
         ".gitignore",
-        "*.log\n*.tmp\n/tmp/\ngenerated/\n!keep.log\ndocs/**/*.html\n"
-        + "".join(f"old-{n}*\n" for n in range(40)),
+        "*.log\n*.tmp\n/tmp/\ngenerated/\n!keep.log\ndocs/**/*.html\n" + "".join(f"old-{n}*\n" for n in range(40)),
     )
     number = 0
     while written < files:

@@ -11,7 +11,9 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
         arguments = sys.argv[1:]
-        if arguments[:1] == ["serve"] and (len(arguments) == 1 or (len(arguments) == 3 and arguments[1] == "--project")):
+        if arguments[:1] == ["serve"] and (
+            len(arguments) == 1 or (len(arguments) == 3 and arguments[1] == "--project")
+        ):
             from kioku.cli.serving import serve
 
             code = serve(arguments[2] if len(arguments) == 3 else None)

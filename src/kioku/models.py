@@ -26,7 +26,7 @@ CLOSED: Final = redact("closed")
 # The reason that each mark gives; "idle", given by silence alone, has none.
 MARKS: Final[dict[str, str]] = {SERVER_STOP: "stopped", OWNER_LOST: "orphaned", CLOSED: "cleanup"}
 
-# --- where a report came from; the smaller is preferred where several tell of one thing -----------------------------------
+# --- where a report came from; the smaller is preferred where several tell of one thing -------------------------------
 
 TRANSCRIPT: Final = 1
 SERVER: Final = 2
@@ -79,14 +79,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """Return the report as JSON text that `from_json` reads back."""
-        plain = {name: str(value) if isinstance(value, str) else value for name, value in msgspec.structs.asdict(self).items()}
+        plain = {
+            name: str(value) if isinstance(value, str) else value
+            for name, value in msgspec.structs.asdict(self).items()
+        }
         return msgspec.json.encode(plain).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
         """Read what `to_json` wrote; its text was redacted then."""
-        plain = msgspec.json.decode(text)
-        return cls(**{name: Redacted(value) if isinstance(value, str) else value for name, value in plain.items()})
+        plain: dict[str, Any] = msgspec.json.decode(text)
+        return cls(**{name: _restored(value) for name, value in plain.items()})
+
+
+def _restored(value: Any) -> Any:
+    return Redacted(value) if isinstance(value, str) else value
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):

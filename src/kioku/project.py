@@ -75,7 +75,8 @@ def prepare(project: Project) -> None:
         except FileExistsError:
             if not stat.S_ISDIR(os.lstat(context).st_mode):
                 raise ProjectError(
-                    f"{context} is not a folder", hint="Kioku keeps its data there and follows no link: move it away"
+                    f"{context} is not a folder",
+                    hint="Kioku keeps its data there and follows no link: move it away",
                 ) from None
         ignore = os.path.join(context, ".gitignore")
         if not os.path.lexists(ignore):
@@ -121,7 +122,8 @@ def _project(folder: str) -> Project:
     for path in (root, folder):
         if path == os.path.realpath(os.path.expanduser("~")) or path == os.path.dirname(path):
             raise ProjectError(
-                f"{path} must not be a project", hint="start Kioku inside a project's folder, or name one: --project DIR"
+                f"{path} must not be a project",
+                hint="start Kioku inside a project's folder, or name one: --project DIR",
             )
     return Project(root, folder)
 

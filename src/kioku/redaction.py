@@ -27,7 +27,8 @@ class Rule(NamedTuple):
     folded: bool = False
 
 
-_NAME = r"(?:[A-Za-z0-9_.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)[A-Za-z0-9_]*)"
+_WORDS = "password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential"
+_NAME = rf"(?:[A-Za-z0-9_.-]*(?:{_WORDS})[A-Za-z0-9_]*)"
 
 RULES: tuple[Rule, ...] = (
     Rule("private-key", ("PRIVATE KEY",),
@@ -46,7 +47,8 @@ RULES: tuple[Rule, ...] = (
          r"(?:xox[abeoprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,})"),
     Rule("aws-key", ("AKIA", "ASIA"), r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"),
     Rule("google-key", ("AIza",), r"AIza[A-Za-z0-9_-]{35}"),
-    Rule("stripe-key", ("sk_live_", "rk_live_", "sk_test_", "whsec_"), r"(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{16,}"),
+    Rule("stripe-key", ("sk_live_", "rk_live_", "sk_test_", "whsec_"),
+         r"(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{16,}"),
     Rule("npm-token", ("npm_",), r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}"),
     Rule("pypi-token", ("pypi-",), r"pypi-AgE[A-Za-z0-9_-]{50,}"),
     Rule("huggingface-token", ("hf_",), r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,}"),

@@ -97,12 +97,17 @@ def user_folder(kind: str, environ: Mapping[str, str] | None = None) -> str:
     environ = os.environ if environ is None else environ
     if sys.platform.startswith("linux"):
         # The same answer as platformdirs, whose import alone takes as long as starting the interpreter.
-        variable, below = {"config": ("XDG_CONFIG_HOME", ".config"), "state": ("XDG_STATE_HOME", ".local/state")}[kind]
+        variable, below = {
+            "config": ("XDG_CONFIG_HOME", ".config"),
+            "state": ("XDG_STATE_HOME", ".local/state"),
+        }[kind]
         base = environ.get(variable, "")
         return os.path.join(base if os.path.isabs(base) else os.path.expanduser(f"~/{below}"), "kioku")
     import platformdirs
 
-    return {"config": platformdirs.user_config_dir, "state": platformdirs.user_state_dir}[kind]("kioku", appauthor=False)
+    return {"config": platformdirs.user_config_dir, "state": platformdirs.user_state_dir}[kind](
+        "kioku", appauthor=False
+    )
 
 
 def project_variables(environ: Mapping[str, str] | None = None) -> list[tuple[str, str]]:

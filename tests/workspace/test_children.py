@@ -163,9 +163,7 @@ def test_keys_and_git_variables_do_not_reach_children(monkeypatch: pytest.Monkey
     assert child_environment({"EXTRA": "1"})["EXTRA"] == "1"
 
 
-def test_programs_in_relative_path_entries_are_not_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_in_relative_path_entries_are_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "tool"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)

@@ -118,9 +118,7 @@ def test_backslashes_separate_names_on_windows_only() -> None:
         paths._locate("C:\\Proj", "c:\\proj\\src\\A.py", windows=True)
 
 
-@given(
-    st.text(alphabet=st.one_of(st.sampled_from("./\\~:\0aC "), st.characters()), max_size=30), st.booleans()
-)
+@given(st.text(alphabet=st.one_of(st.sampled_from("./\\~:\0aC "), st.characters()), max_size=30), st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_whatever_is_given_stays_inside_or_is_refused(given_path: str, windows: bool) -> None:
     try:

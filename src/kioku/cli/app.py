@@ -77,5 +77,5 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our output has seen enough (`kioku sessions list | head`).
-        sys.stdout = None  # type: ignore[assignment] # nothing may be flushed into the closed pipe at exit
+        sys.stdout = None  # nothing may be flushed into the closed pipe at exit
         return 0

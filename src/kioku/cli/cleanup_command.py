@@ -15,9 +15,12 @@ from kioku.sessions import sweep
 @json_option
 @click.option("--dry-run", is_flag=True, help="Only show what would be closed.")
 @click.option(
-    "--older-than", type=click.FloatRange(0), default=None, metavar="HOURS",
+    "--older-than",
+    type=click.FloatRange(0),
+    default=None,
+    metavar="HOURS",
     help="Only sessions that started at least so long ago; fractions are fine. Default: 1, or what the settings say.",
-)  # fmt: skip
+)
 @click.option("--force", is_flag=True, help="Do not ask.")
 def command(folder: str | None, as_json: bool, dry_run: bool, older_than: float | None, force: bool) -> int:
     """Close active sessions that nobody will end any more.
@@ -64,7 +67,13 @@ def _shown(closings: list[sweep.Closing]) -> list[sweep.Closing]:
 
 
 def _print(
-    closings: list[sweep.Closing], by_sweep: list[sweep.Closing], live: list[sweep.Open], hours: float, now: int, *, dry_run: bool
+    closings: list[sweep.Closing],
+    by_sweep: list[sweep.Closing],
+    live: list[sweep.Open],
+    hours: float,
+    now: int,
+    *,
+    dry_run: bool,
 ) -> None:
     headings = ("session", "started", "last activity", "why", "client")
     if closings:
@@ -96,7 +105,12 @@ def _sessions(count: int) -> str:
 
 
 def _as_json(
-    closings: list[sweep.Closing], by_sweep: list[sweep.Closing], live: list[sweep.Open], *, closed: int, dry_run: bool
+    closings: list[sweep.Closing],
+    by_sweep: list[sweep.Closing],
+    live: list[sweep.Open],
+    *,
+    closed: int,
+    dry_run: bool,
 ) -> dict[str, object]:
     return {
         "dry_run": dry_run,
@@ -108,5 +122,7 @@ def _as_json(
 
 
 def _plain(session: sweep.Open, reason: str | None) -> dict[str, object]:
-    plain: dict[str, object] = {name: getattr(session, name) for name in ("id", "client", "started_at", "last_activity_at")}
+    plain: dict[str, object] = {
+        name: getattr(session, name) for name in ("id", "client", "started_at", "last_activity_at")
+    }
     return plain | ({"reason": reason} if reason else {})

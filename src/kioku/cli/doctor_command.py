@@ -1,4 +1,4 @@
-"""`kioku doctor`: is everything well?"""
+"""`kioku doctor`: whether everything is well."""
 
 import click
 
@@ -15,9 +15,12 @@ from kioku.doctor.checks import Finding
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely.")
 @click.option("--rebuild", is_flag=True, help="Derive every session anew from its activities, and compare.")
 @click.option(
-    "--timeout", "timeout_minutes", type=click.FloatRange(1, 1440), metavar="MINUTES",
+    "--timeout",
+    "timeout_minutes",
+    type=click.FloatRange(1, 1440),
+    metavar="MINUTES",
     help="With --rebuild: the silence that ends a session, for all that was ever recorded.",
-)  # fmt: skip
+)
 @click.option("--adopt", is_flag=True, help="Trust a store that came from elsewhere as your own.")
 def command(
     folder: str | None, as_json: bool, fix: bool, rebuild: bool, timeout_minutes: float | None, adopt: bool
@@ -33,8 +36,10 @@ def command(
             timeout_ms = None if timeout_minutes is None else round(timeout_minutes * times.MINUTE)
             result = checks.rebuild(store, now, timeout_ms)
         differing = f"{len(result.different)} differ from before" if result.different else "the same rows as before"
-        state = "warning" if result.different and timeout_minutes is None else "ok"
-        said.append(Finding(check="rebuild", state=state, found=f"{result.sessions} sessions derived anew, {differing}"))
+        state: checks.State = "warning" if result.different and timeout_minutes is None else "ok"
+        said.append(
+            Finding(check="rebuild", state=state, found=f"{result.sessions} sessions derived anew, {differing}")
+        )
     if adopt:
         with places.opened(where) as store:
             checks.adopt(store)

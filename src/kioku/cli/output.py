@@ -15,7 +15,11 @@ from kioku.errors import KiokuError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 project_option = click.option(
-    "--project", "folder", type=click.Path(), default=None, help="The project's folder, instead of the one found from here."
+    "--project",
+    "folder",
+    type=click.Path(),
+    default=None,
+    help="The project's folder, instead of the one found from here.",
 )
 
 
@@ -74,6 +78,11 @@ def print_facts(facts: Sequence[tuple[str, Any]]) -> None:
 
 def _style(cell: Any) -> str:
     word = str(cell).partition(" ")[0]
-    return {"active": "green", "completed": "", "archived": "dim", "ok": "green", "warning": "yellow", "problem": "red"}.get(
-        word, ""
-    )
+    return {
+        "active": "green",
+        "completed": "",
+        "archived": "dim",
+        "ok": "green",
+        "warning": "yellow",
+        "problem": "red",
+    }.get(word, "")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from kioku import project, settings, times
 from kioku.cli.output import note
-from kioku.errors import StoreError, StoreReadOnlyError
+from kioku.errors import ProjectError, StoreError, StoreReadOnlyError
 from kioku.project import Project
 from kioku.sessions import lease, sweep
 from kioku.settings import Settings
@@ -27,7 +27,8 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
     """
     if not os.path.lexists(where.store_path):
         raise StoreError(
-            f"nothing has been recorded in {where.root} yet", hint="an assistant that starts 'kioku serve' begins it"
+            f"nothing has been recorded in {where.root} yet",
+            hint="an assistant that starts 'kioku serve' begins it",
         )
     store = _open(where, writable=writable)
     try:
@@ -52,7 +53,7 @@ def _open(where: Project, *, writable: bool) -> Store:
             return open_store(where.store_path)
         except StoreReadOnlyError:
             pass  # then it is read as it is
-        except project.ProjectError as error:
+        except ProjectError as error:
             if os.access(where.context_dir, os.W_OK):
                 raise
             note(f"note: {error.message}; reading only")

@@ -25,14 +25,20 @@ def command(context: click.Context) -> None:
 @click.option("--status", type=click.Choice(["active", "completed", "archived"]), help="Only those in this status.")
 @click.option("--empty", is_flag=True, help="Also sessions without any activity.")
 def list_(
-    folder: str | None = None, as_json: bool = False, limit: int = 20, status: str | None = None, empty: bool = False
+    folder: str | None = None,
+    as_json: bool = False,
+    limit: int = 20,
+    status: str | None = None,
+    empty: bool = False,
 ) -> None:
     """List the latest sessions."""
     where, _ = places.find(folder)
     now = times.now_ms()
     with places.opened(where) as store:
         judge = places.judge(where)
-        found = store.read(lambda db: reports.listing(db, now=now, judge=judge, limit=limit, status=status, empty=empty))
+        found = store.read(
+            lambda db: reports.listing(db, now=now, judge=judge, limit=limit, status=status, empty=empty)
+        )
     if as_json:
         print_json({"sessions": [s.as_json() for s in found.sessions], "hidden_empty": found.hidden_empty})
         return
@@ -78,9 +84,14 @@ def show(session_id: str, folder: str | None, as_json: bool, activities: int) ->
     if latest:
         print("\nLatest activity")
         rows = [
-            (times.local_text(a.at, seconds=True), a.tool or a.kind, a.path or a.detail or "", "" if a.ok in (None, True) else "failed")
+            (
+                times.local_text(a.at, seconds=True),
+                a.tool or a.kind,
+                a.path or a.detail or "",
+                "" if a.ok in (None, True) else "failed",
+            )
             for a in latest
-        ]  # fmt: skip
+        ]
         print_table(("when", "what", "on", ""), rows)
 
 
@@ -90,18 +101,26 @@ def facts(session: Session, now: int) -> list[tuple[str, str]]:
     lines = [
         ("session", session.id),
         ("status", _status(session)),
-        ("started", f"{times.local_text(session.started_at, seconds=True)} ({times.ago_text(session.started_at, now)})"),
+        (
+            "started",
+            f"{times.local_text(session.started_at, seconds=True)} ({times.ago_text(session.started_at, now)})",
+        ),
         ("ended", ended),
         ("last activity", times.local_text(session.last_activity_at, seconds=True)),
         ("span", f"{times.duration_text(session.span_ms)} (start to end)"),
-        ("active", "" if session.active_ms is None else f"{times.duration_text(session.active_ms)} (pauses over 5 min left out)"),
+        (
+            "active",
+            ""
+            if session.active_ms is None
+            else f"{times.duration_text(session.active_ms)} (pauses over 5 min left out)",
+        ),
         ("client", " ".join(filter(None, (session.client, session.client_version)))),
         ("branch", session.branch or ""),
         ("title", session.title or ""),
         ("topics", ", ".join(session.topics)),
         ("activity", f"{session.tool_calls} tool calls, {session.files} files"),
         ("continues", session.continues or ""),
-    ]  # fmt: skip
+    ]
     return [(name, value) for name, value in lines if value]
 
 
@@ -111,7 +130,13 @@ def _status(session: Session) -> str:
 
 def _cells(session: Session) -> tuple[str, ...]:
     return (
-        session.id[:8], times.local_text(session.started_at), _status(session), times.duration_text(session.span_ms),
-        times.duration_text(session.active_ms), str(session.files), str(session.tool_calls), session.client or "–",
+        session.id[:8],
+        times.local_text(session.started_at),
+        _status(session),
+        times.duration_text(session.span_ms),
+        times.duration_text(session.active_ms),
+        str(session.files),
+        str(session.tool_calls),
+        session.client or "–",
         session.branch or "–",
-    )  # fmt: skip
+    )

@@ -40,9 +40,13 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
         note("not scanned yet: kioku init")
     else:
         facts = {
-            "project": file.name, "root": where.root, "type": file.type, "stack": ", ".join(file.stack),
-            "packages": file.package_manager, "architecture": file.architecture,
-        }  # fmt: skip
+            "project": file.name,
+            "root": where.root,
+            "type": file.type,
+            "stack": ", ".join(file.stack),
+            "packages": file.package_manager,
+            "architecture": file.architecture,
+        }
         print_facts([(name, str(value)) for name, value in facts.items() if value])
         if file.modules:
             print("\nModules")
@@ -51,8 +55,9 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
     if sessions:
         print("\nLatest sessions")
         cells = [
-            (s.id[:8], times.local_text(s.started_at), times.duration_text(s.active_ms), str(s.files), s.client or "–") for s in sessions
-        ]  # fmt: skip
+            (s.id[:8], times.local_text(s.started_at), times.duration_text(s.active_ms), str(s.files), s.client or "–")
+            for s in sessions
+        ]
         print_table(("session", "started", "active", "files", "client"), cells, right=("active", "files"))
 
 
@@ -63,7 +68,8 @@ def _show_module(file: Any, name: str, as_json: bool) -> None:
 
         names = [] if file is None else sorted(file.modules)
         raise UsageError(
-            f"there is no module '{name}'", hint=f"there are: {', '.join(names)}" if names else "scan the project: kioku init"
+            f"there is no module '{name}'",
+            hint=f"there are: {', '.join(names)}" if names else "scan the project: kioku init",
         )
     if as_json:
         print_json(msgspec.to_builtins(module))

@@ -32,26 +32,49 @@ def command(folder: str | None, as_json: bool) -> None:
         registered = store.is_registered
     size = sum(health.sizes(where.store_path).values())
     if as_json:
-        print_json({
-            "project": where.root, "store": where.store_path, "bytes": size, "yours": registered,
-            "sessions": totals.sessions, "activities": totals.activities, "files": totals.files,
-            "timeout_minutes": values.timeout_ms / times.MINUTE, "active": [session.as_json() for session in active],
-        })  # fmt: skip
+        print_json(
+            {
+                "project": where.root,
+                "store": where.store_path,
+                "bytes": size,
+                "yours": registered,
+                "sessions": totals.sessions,
+                "activities": totals.activities,
+                "files": totals.files,
+                "timeout_minutes": values.timeout_ms / times.MINUTE,
+                "active": [session.as_json() for session in active],
+            }
+        )
         return
-    print_facts([
-        ("project", where.root),
-        ("store", f"{where.store_path} ({size / 1e6:.1f} MB)" + ("" if registered else ", not adopted: see kioku doctor")),
-        ("recorded", f"{totals.sessions} sessions, {totals.activities} activities, {totals.files} files"),
-        ("a session ends", f"after {times.duration_text(values.timeout_ms)} of silence"),
-        ("last activity", times.ago_text(max(s.last_activity_at for s in last + active), now) if last or active else "none yet"),
-    ])  # fmt: skip
+    print_facts(
+        [
+            ("project", where.root),
+            (
+                "store",
+                f"{where.store_path} ({size / 1e6:.1f} MB)" + ("" if registered else ", not adopted: see kioku doctor"),
+            ),
+            ("recorded", f"{totals.sessions} sessions, {totals.activities} activities, {totals.files} files"),
+            ("a session ends", f"after {times.duration_text(values.timeout_ms)} of silence"),
+            (
+                "last activity",
+                times.ago_text(max(s.last_activity_at for s in last + active), now) if last or active else "none yet",
+            ),
+        ]
+    )
     if active:
         print("\nBeing recorded now")
         rows = [
-            (s.id[:8], s.client or "–", s.branch or "–", times.ago_text(s.started_at, now), times.ago_text(s.last_activity_at, now),
-             str(s.files), str(s.tool_calls))
+            (
+                s.id[:8],
+                s.client or "–",
+                s.branch or "–",
+                times.ago_text(s.started_at, now),
+                times.ago_text(s.last_activity_at, now),
+                str(s.files),
+                str(s.tool_calls),
+            )
             for s in active
-        ]  # fmt: skip
+        ]
         headings = ("session", "client", "branch", "started", "last activity", "files", "calls")
         print_table(headings, rows, right=("files", "calls"))
     else:

@@ -26,7 +26,11 @@ from kioku.store.store import Store, check_whole, open_for_reading, open_store
 
 State = Literal["ok", "warning", "problem"]
 
-OLDEST_SQLITE = (3, 51, 3)  # earlier ones can damage a store when a write-ahead log is reset (sqlite.org/wal.html)
+OLDEST_SQLITE = (
+    3,
+    51,
+    3,
+)  # earlier ones can damage a store when a write-ahead log is reset (sqlite.org/wal.html)
 
 
 class Finding(msgspec.Struct, kw_only=True):
@@ -91,21 +95,31 @@ def _folder(patient: Patient) -> Iterator[Finding]:
         return
     if not os.access(context, os.W_OK):
         yield Finding(
-            check="permissions", state="problem", found=f"{context} cannot be written", why="nothing can be recorded",
+            check="permissions",
+            state="problem",
+            found=f"{context} cannot be written",
+            why="nothing can be recorded",
             fix="give your user the right to write there",
-        )  # fmt: skip
+        )
     elif sys.platform != "win32" and stat.S_IMODE(status.st_mode) & 0o077:
         yield Finding(
-            check="permissions", state="warning", found=f"{context} is open to other users", why="they can read your sessions",
-            fix=f"chmod 700 {context}", mend=lambda: project.tighten(patient.project),
-        )  # fmt: skip
+            check="permissions",
+            state="warning",
+            found=f"{context} is open to other users",
+            why="they can read your sessions",
+            fix=f"chmod 700 {context}",
+            mend=lambda: project.tighten(patient.project),
+        )
     else:
         yield Finding(check="permissions", state="ok", found=f"only you can read {context}")
     if is_network_folder(context):
         yield Finding(
-            check="file system", state="warning", found=f"{context} is on a network file system",
-            why="recording is slower there, and locks may not hold", fix="keep the project on a local disk",
-        )  # fmt: skip
+            check="file system",
+            state="warning",
+            found=f"{context} is on a network file system",
+            why="recording is slower there, and locks may not hold",
+            fix="keep the project on a local disk",
+        )
 
 
 def _store(patient: Patient) -> Iterator[Finding]:
@@ -119,42 +133,61 @@ def _store(patient: Patient) -> Iterator[Finding]:
         if isinstance(patient.failure, StoreDamagedError):
             mend = lambda: open_store(path, suspect=True).close()  # noqa: E731
         yield Finding(
-            check="store", state="problem", found=patient.failure.message, why="nothing can be recorded or shown",
-            fix=patient.failure.hint or "", mend=mend,
-        )  # fmt: skip
+            check="store",
+            state="problem",
+            found=patient.failure.message,
+            why="nothing can be recorded or shown",
+            fix=patient.failure.hint or "",
+            mend=mend,
+        )
         return
     try:
         patient.store.read(lambda db: check_whole(path, db))
     except StoreError as error:
         yield Finding(
-            check="store", state="problem", found=error.message, why="rows may be missing or wrong",
+            check="store",
+            state="problem",
+            found=error.message,
+            why="rows may be missing or wrong",
             fix="--fix keeps the file under another name and begins a new store",
             mend=lambda: open_store(path, suspect=True).close(),
-        )  # fmt: skip
+        )
         return
     totals = patient.store.read(health.totals)
     size = sum(health.sizes(path).values()) / 1e6
     yield Finding(
-        check="store", state="ok",
+        check="store",
+        state="ok",
         found=f"whole, schema {VERSION}, {size:.1f} MB: {totals.sessions} sessions, {totals.activities} activities",
-    )  # fmt: skip
+    )
     if not patient.store.is_registered:
         yield Finding(
-            check="store", state="warning", found="this store was not begun by you on this machine",
-            why="what it knows counts as text of the repository, not as yours", fix="kioku doctor --adopt",
-        )  # fmt: skip
+            check="store",
+            state="warning",
+            found="this store was not begun by you on this machine",
+            why="what it knows counts as text of the repository, not as yours",
+            fix="kioku doctor --adopt",
+        )
     if registry.is_tracked_by_git(path):
         yield Finding(
-            check="store", state="problem", found=f"{path} is tracked by git", why="your sessions would be published",
+            check="store",
+            state="problem",
+            found=f"{path} is tracked by git",
+            why="your sessions would be published",
             fix=f"git rm --cached {os.path.relpath(path, patient.project.root)}",
-        )  # fmt: skip
-    aside = [name for name in sorted(os.listdir(patient.project.context_dir)) if ".corrupt-" in name or ".foreign-" in name]
+        )
+    aside = [
+        name for name in sorted(os.listdir(patient.project.context_dir)) if ".corrupt-" in name or ".foreign-" in name
+    ]
     for name in aside:
         if not name.endswith(("-wal", "-shm", "-journal")):
             yield Finding(
-                check="store", state="warning", found=f"an earlier store was set aside as {name}",
-                why="what it holds is not in your reports", fix="remove it once you are sure that you do not need it",
-            )  # fmt: skip
+                check="store",
+                state="warning",
+                found=f"an earlier store was set aside as {name}",
+                why="what it holds is not in your reports",
+                fix="remove it once you are sure that you do not need it",
+            )
 
 
 def _sessions(patient: Patient) -> Iterator[Finding]:
@@ -164,33 +197,47 @@ def _sessions(patient: Patient) -> Iterator[Finding]:
     found = store.read(sweep.active)
     over = sweep.plan(found, patient.now, patient.judge)
     orphans = [closing for closing in over if closing.mark is not None]
-    for closings, word in ((orphans, "whose server died"), ([c for c in over if c.mark is None], "that have gone silent")):
+    for closings, word in (
+        (orphans, "whose server died"),
+        ([c for c in over if c.mark is None], "that have gone silent"),
+    ):
         if closings:
             yield Finding(
-                check="sessions", state="warning", found=f"{len(closings)} active sessions {word}",
-                why="they show as active until the next Kioku process looks", fix="--fix closes them",
+                check="sessions",
+                state="warning",
+                found=f"{len(closings)} active sessions {word}",
+                why="they show as active until the next Kioku process looks",
+                fix="--fix closes them",
                 mend=lambda: _sweep(patient),
-            )  # fmt: skip
+            )
     unowned = [s for s in found if s.owner is None or patient.judge(s.owner) is Verdict.UNKNOWN]
     if len(unowned) > len(over):
         yield Finding(
-            check="sessions", state="ok", found=f"{len(unowned)} active sessions of which nobody can tell whether they are live",
-        )  # fmt: skip
+            check="sessions",
+            state="ok",
+            found=f"{len(unowned)} active sessions of which nobody can tell whether they are live",
+        )
     if not over:
         yield Finding(check="sessions", state="ok", found=f"{len(found)} active, none of them stale")
     strange = store.read(lambda db: health.strange_times(db, patient.now))
     if strange:
         yield Finding(
-            check="sessions", state="warning", found=f"impossible times in {len(strange)} sessions: {', '.join(strange[:3])}",
-            why="a wrong clock, or rows edited by hand; reports include them", fix="look at them: kioku sessions show ID",
-        )  # fmt: skip
+            check="sessions",
+            state="warning",
+            found=f"impossible times in {len(strange)} sessions: {', '.join(strange[:3])}",
+            why="a wrong clock, or rows edited by hand; reports include them",
+            fix="look at them: kioku sessions show ID",
+        )
     pairs = store.read(health.overlapping)
     lost = store.read(health.lost_rows)
     if pairs or lost:
         yield Finding(
-            check="sessions", state="problem", found=f"{len(pairs)} overlapping pairs, {lost} streams without their sessions",
-            why="the list does not say what the activities say", fix="kioku doctor --rebuild",
-        )  # fmt: skip
+            check="sessions",
+            state="problem",
+            found=f"{len(pairs)} overlapping pairs, {lost} streams without their sessions",
+            why="the list does not say what the activities say",
+            fix="kioku doctor --rebuild",
+        )
 
 
 def _servers(patient: Patient) -> Iterator[Finding]:
@@ -204,10 +251,11 @@ def _servers(patient: Patient) -> Iterator[Finding]:
         memory = processes.memory_kb(owner.pid) if state == "running" else None
         size = f", {memory / 1024:.0f} MB" if memory else ""
         yield Finding(
-            check="servers", state="ok",
+            check="servers",
+            state="ok",
             found=f"process {owner.pid} ({found.client or 'unnamed client'}{size}) has run for "
             f"{times.duration_text(patient.now - owner.started_at)}; session {', '.join(id[:8] for id in found.sessions)}",  # noqa: A001
-        )  # fmt: skip
+        )
     if not live:
         yield Finding(check="servers", state="ok", found="none is recording now")
 

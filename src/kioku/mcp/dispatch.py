@@ -300,7 +300,7 @@ class Connection:
             call.cancelled = True
         except ProtocolError as error:
             wrong = error
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not take the connection down
+        except Exception as error:  # a defect of ours must not take the connection down
             print(f"kioku: unexpected {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
             wrong = ProtocolError(messages.INTERNAL_ERROR, f"Kioku failed: {type(error).__name__}: {error}")
         if wrong is not None and not call.cancelled:

@@ -15,7 +15,12 @@ from kioku.reports import sessions as reports
 CURRENT = "context://session/current"
 
 RESOURCES = [
-    Resource("overview", "The project: kind, stack, architecture, modules", "text/markdown", "context://project/overview"),
+    Resource(
+        "overview",
+        "The project: kind, stack, architecture, modules",
+        "text/markdown",
+        "context://project/overview",
+    ),
     Resource("current session", "The session that is being recorded now", "text/plain", CURRENT),
     Resource("session history", "The latest sessions", "text/plain", "context://sessions/history"),
     Resource("module", "One module of the project", "text/markdown", uri_template="context://module/{name}"),
@@ -94,5 +99,3 @@ def _module(uri: str, name: str, file: Any) -> str:
             lines += ["", f"## {title.replace('_', ' ').capitalize()}", ""]
             lines += [f"- {clean(item if isinstance(item, str) else str(item))}" for item in items]
     return "\n".join(lines)
-
-

@@ -129,9 +129,7 @@ def read_file(bench: Workbench, wanted: ReadFile, call: Call) -> Outcome:
     parts = [_file_part(main, heading=bool(dependencies))]
     parts += [_file_part(file, heading=True) for file in dependencies]
     structured = {**_file_facts(main), "dependencies": [_file_facts(file) for file in dependencies]}
-    return Outcome(
-        ToolResult("\n".join(parts), structured), FILE_READ, main.path, [file.path for file in dependencies]
-    )
+    return Outcome(ToolResult("\n".join(parts), structured), FILE_READ, main.path, [file.path for file in dependencies])
 
 
 def grep_codebase(bench: Workbench, wanted: GrepCodebase, call: Call) -> Outcome:
@@ -150,10 +148,17 @@ def grep_codebase(bench: Workbench, wanted: GrepCodebase, call: Call) -> Outcome
         cancelled=call.is_cancelled,
         progress=lambda count: call.progress(count, f"{count} matches"),
     )
-    lines = [f"{m.path}{'-' if m.is_context else ':'}{m.line}{'-' if m.is_context else ':'}{m.text}" for m in found.matches]
+    lines = [
+        f"{m.path}{'-' if m.is_context else ':'}{m.line}{'-' if m.is_context else ':'}{m.text}" for m in found.matches
+    ]
     count = sum(not match.is_context for match in found.matches)
     closing = f"{count} matching lines in {found.files} files" if count else "no matches"
-    structured = {"matches": found.matches, "files": found.files, "truncated": found.truncated, "note": found.note}
+    structured = {
+        "matches": found.matches,
+        "files": found.files,
+        "truncated": found.truncated,
+        "note": found.note,
+    }
     text = "\n".join([*lines, closing + (f". {found.note}" if found.note else "")])
     return Outcome(ToolResult(text, structured), note=f"pattern: {wanted.pattern}", path=wanted.path)
 
@@ -175,7 +180,11 @@ def git_blame(bench: Workbench, wanted: GitBlame, call: Call) -> Outcome:
     from kioku.workspace import git
 
     lines = git.blame(
-        bench.workdir, wanted.path, first_line=wanted.first_line, last_line=wanted.last_line, cancelled=call.is_cancelled
+        bench.workdir,
+        wanted.path,
+        first_line=wanted.first_line,
+        last_line=wanted.last_line,
+        cancelled=call.is_cancelled,
     )
     text = "\n".join(f"{b.line}\t{b.sha[:8]} {times.local_text(b.at_ms)[:10]} {b.author}\t{b.text}" for b in lines)
     return Outcome(ToolResult(text or "no lines", {"lines": lines}), path=wanted.path)
@@ -201,7 +210,9 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
         return Outcome(ToolResult(session_lines(found, now), structured))
     session_id = bench.recorder.session_id() if wanted.action == "current" else wanted.id
     if session_id is None:
-        return Outcome(ToolResult("Name the session: id." if wanted.action == "show" else "No session yet.", is_error=True))
+        return Outcome(
+            ToolResult("Name the session: id." if wanted.action == "show" else "No session yet.", is_error=True)
+        )
     session = store.read(lambda db: reports.find(db, session_id, now=now, judge=bench.judge))
     files = store.read(lambda db: reports.files(db, session.id))
     structured = {**session.as_json(), "touched": [msgspec.structs.asdict(file) for file in files]}
@@ -223,7 +234,9 @@ TOOLS: dict[str, Entry] = {
     "git_blame": Entry("Show who last changed each line of a file.", GitBlame, git_blame),
     "git_diff": Entry("Show uncommitted changes, or those between commits.", GitDiff, git_diff),
     "sessions": Entry(
-        "Recorded coding sessions of this project: the current one, a list, or one with its files.", Sessions, sessions
+        "Recorded coding sessions of this project: the current one, a list, or one with its files.",
+        Sessions,
+        sessions,
     ),
 }
 

@@ -7,6 +7,7 @@ import msgspec
 
 from kioku.models import Owner
 from kioku.store import activities
+from kioku.store.connection import one
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -35,7 +36,7 @@ def totals(db: apsw.Connection) -> Totals:
         "SELECT count(DISTINCT path) FROM touched",
         "SELECT count(*) FROM discoveries",
     )
-    return Totals(*(int(db.execute(query).fetchone()[0]) for query in queries))
+    return Totals(*(int(one(db, query)[0]) for query in queries))
 
 
 def owners(db: apsw.Connection) -> list[OpenOwner]:
@@ -66,11 +67,12 @@ def strange_times(db: apsw.Connection, now: int) -> list[str]:
 
 def lost_rows(db: apsw.Connection) -> int:
     """Count streams with activities whose sessions are missing: rows that were deleted by hand."""
-    found = db.execute(
+    found = one(
+        db,
         """SELECT count(*) FROM streams s WHERE EXISTS (SELECT 1 FROM anchors a WHERE a.stream = s.id)
-           AND NOT EXISTS (SELECT 1 FROM sessions x WHERE x.stream = s.id)"""
+           AND NOT EXISTS (SELECT 1 FROM sessions x WHERE x.stream = s.id)""",
     )
-    return int(found.fetchone()[0])
+    return int(found[0])
 
 
 def overlapping(db: apsw.Connection) -> list[tuple[str, str]]:
@@ -91,7 +93,7 @@ def projection(db: apsw.Connection) -> dict[str, tuple[object, ...]]:
     files: dict[str, list[tuple[object, ...]]] = {}
     for session_id, *rest in db.execute("SELECT * FROM session_files ORDER BY 1, 2"):
         files.setdefault(session_id, []).append(tuple(rest))
-    rows = db.execute(f"SELECT {names} FROM sessions")  # noqa: S608 - columns
+    rows = db.execute(f"SELECT {names} FROM sessions")
     return {row[0]: (*row, tuple(files.get(row[0], ()))) for row in rows}
 
 

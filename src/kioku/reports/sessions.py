@@ -14,6 +14,7 @@ from kioku.models import Session, TouchedFile
 from kioku.sessions import sweep
 from kioku.sessions.lease import Verdict
 from kioku.store import sessions as rows
+from kioku.store.connection import one
 
 Judge = Callable[[str], Verdict]
 
@@ -41,13 +42,19 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 def listing(
-    db: apsw.Connection, *, now: int, judge: Judge, limit: int = 20, status: str | None = None, empty: bool = False
+    db: apsw.Connection,
+    *,
+    now: int,
+    judge: Judge,
+    limit: int = 20,
+    status: str | None = None,
+    empty: bool = False,
 ) -> Listing:
     """Return the newest sessions; those without activity only if `empty`, and their number anyway."""
     shown = "1" if empty else "(empty = 0 OR status = 'active')"
     # What is stored as active may be completed by now, never the other way round.
     query = f"""SELECT {_COLUMNS} FROM sessions WHERE {shown} AND (?1 IS NULL OR status IN (?1, 'active'))
-                ORDER BY started_at DESC, id"""  # noqa: S608 - columns
+                ORDER BY started_at DESC, id"""
     found: list[Session] = []
     for values in db.execute(query, (status,)):
         session = standing(rows.session(values), now, judge)
@@ -55,7 +62,7 @@ def listing(
             found.append(session)
         if len(found) >= limit:
             break
-    hidden = 0 if empty else db.execute(_EMPTY_ONES).fetchone()[0]
+    hidden = 0 if empty else one(db, _EMPTY_ONES)[0]
     return Listing(found, hidden)
 
 
@@ -130,13 +137,17 @@ def activities(db: apsw.Connection, session_id: str, *, limit: int = 50) -> list
            WHERE s.id = ? ORDER BY a.at DESC LIMIT ?""",
         (session_id, limit),
     )
-    return [Activity(*values[:6], None if values[6] is None else bool(values[6]), values[7]) for values in found]
+    return [
+        Activity(at, took, kind, tool, path, source, None if ok is None else bool(ok), detail)
+        for at, took, kind, tool, path, source, ok, detail in found
+    ]
 
 
 def tools(db: apsw.Connection, session_id: str) -> list[tuple[str, int]]:
     """Return how often each tool was called in a session, the most called first."""
     found = db.execute(
-        "SELECT tool, count(*) FROM activities WHERE session_id = ? AND tool IS NOT NULL GROUP BY tool ORDER BY 2 DESC, 1",
+        """SELECT tool, count(*) FROM activities WHERE session_id = ? AND tool IS NOT NULL
+           GROUP BY tool ORDER BY 2 DESC, 1""",
         (session_id,),
     )
     return [(name, count) for name, count in found]

@@ -115,7 +115,9 @@ def close(db: apsw.Connection, closings: Iterable[Closing], now: int) -> int:
     for mark in {closing.mark for closing in closings} - {None}:
         assert mark is not None
         activities.add_marks(
-            db, mark, ((c.session.seq, c.session.last_activity_at, new_key()) for c in closings if c.mark == mark)
+            db,
+            mark,
+            ((c.session.seq, c.session.last_activity_at, new_key()) for c in closings if c.mark == mark),
         )
     return sessions.close(db, ((c.session.seq, c.session.last_activity_at, c.reason) for c in closings), now=now)
 
@@ -151,4 +153,3 @@ def _verdict(session: Open, judge: Judge) -> Verdict:
 
 def _has_other_work(db: apsw.Connection, now: int) -> bool:
     return bool(sessions.has_edited(db) or activities.has_releasable(db, now))
-

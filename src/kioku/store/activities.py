@@ -12,6 +12,7 @@ import apsw
 
 from kioku.models import MARKS, SERVER, SWEEP, Owner, Report
 from kioku.redaction import Redacted
+from kioku.store.connection import one
 
 _SELECT = """
 SELECT r.key, r.source, r.at, k.text, r.took, t.text, p.text, b.text, r.detail, r.ok
@@ -29,23 +30,22 @@ def intern(db: apsw.Connection, text: Redacted | None) -> int | None:
         raise TypeError(f"only redacted text may be stored, not {type(text).__name__}")
     row = db.execute("SELECT id FROM names WHERE text = ?", (text,)).fetchone()
     if row is None:
-        row = db.execute("INSERT INTO names (text) VALUES (?) RETURNING id", (text,)).fetchone()
+        row = one(db, "INSERT INTO names (text) VALUES (?) RETURNING id", (text,))
     return int(row[0])
 
 
-def stream(
-    db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | None, timeout_ms: int, now: int
-) -> int:
+def stream(db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | None, timeout_ms: int, now: int) -> int:
     """Return the number of the stream with that key, creating it if it is new.
 
     A timeout other than the one in force for it so far counts from `now` on.
     """
     row = db.execute("SELECT id FROM streams WHERE key = ?", (key,)).fetchone()
     if row is None:
-        row = db.execute(
+        row = one(
+            db,
             "INSERT INTO streams (key, project_id, owner, created_at) VALUES (?, ?, ?, ?) RETURNING id",
             (key, project_id, owner, now),
-        ).fetchone()
+        )
     number = int(row[0])
     last = db.execute(
         "SELECT timeout_ms FROM timeouts WHERE stream = ? ORDER BY since DESC LIMIT 1", (number,)
@@ -80,11 +80,17 @@ def owners(db: apsw.Connection, tokens: set[str]) -> dict[str, Owner]:
     found = {}
     for token in tokens:
         row = db.execute(
-            "SELECT token, pid, start_token, boot_id, pid_namespace, started_at FROM owners WHERE token = ?", (token,)
+            "SELECT token, pid, start_token, boot_id, pid_namespace, started_at FROM owners WHERE token = ?",
+            (token,),
         ).fetchone()
         if row is not None:
             found[token] = Owner(
-                token=row[0], pid=row[1], start_token=row[2], boot_id=row[3], pid_namespace=row[4], started_at=row[5]
+                token=row[0],
+                pid=row[1],
+                start_token=row[2],
+                boot_id=row[3],
+                pid_namespace=row[4],
+                started_at=row[5],
             )
     return found
 
@@ -98,7 +104,7 @@ def name_client(db: apsw.Connection, stream: int, client: Redacted, version: Red
 def stream_facts(db: apsw.Connection, stream: int) -> dict[str, Any]:
     """Return what a stream's sessions say of it: project_id, owner, client, client_version."""
     names = ("project_id", "owner", "client", "client_version")
-    row = db.execute("SELECT project_id, owner, client, client_version FROM streams WHERE id = ?", (stream,)).fetchone()
+    row = one(db, "SELECT project_id, owner, client, client_version FROM streams WHERE id = ?", (stream,))
     return dict(zip(names, row, strict=True))
 
 
@@ -108,10 +114,11 @@ def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bool:
     A report of another process's that lies more than an hour ahead of `now` goes to quarantine instead.
     """
     if report.source not in (SERVER, SWEEP) and report.at > now + FUTURE_LIMIT_MS:
-        key = db.execute("SELECT key FROM streams WHERE id = ?", (stream,)).fetchone()[0]
+        key = one(db, "SELECT key FROM streams WHERE id = ?", (stream,))[0]
         text = report.to_json()
         db.execute(
-            "INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?)", (report.key, report.source, key, report.at, text)
+            "INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?)",
+            (report.key, report.source, key, report.at, text),
         )
         return False
     known = db.execute(
@@ -153,7 +160,10 @@ def release(db: apsw.Connection, now: int) -> list[tuple[str, Report]]:
 
 def other_sources(db: apsw.Connection, report: Report) -> bool:
     """Tell whether another source has told of the same thing."""
-    return db.execute("SELECT 1 FROM reports WHERE key = ? AND source <> ?", (report.key, report.source)).fetchone() is not None
+    return (
+        db.execute("SELECT 1 FROM reports WHERE key = ? AND source <> ?", (report.key, report.source)).fetchone()
+        is not None
+    )
 
 
 def load(db: apsw.Connection, stream: int) -> list[Report]:
@@ -189,7 +199,7 @@ def _insert(db: apsw.Connection, stream: int, report: Report) -> None:
 def _replace(db: apsw.Connection, stream: int, report: Report, known: tuple[int, int]) -> bool:
     """Let the preferred of two versions of one source's report stand."""
     place = (known[0], known[1], report.key, report.source)
-    row = db.execute(f"{_SELECT} WHERE (r.stream, r.at, r.key, r.source) = (?, ?, ?, ?)", place).fetchone()
+    row = one(db, f"{_SELECT} WHERE (r.stream, r.at, r.key, r.source) = (?, ?, ?, ?)", place)
     if known[0] != stream or report.preference >= _report(row).preference:
         return False
     db.execute("DELETE FROM reports WHERE (stream, at, key, source) = (?, ?, ?, ?)", place)

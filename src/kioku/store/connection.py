@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
@@ -20,7 +20,20 @@ Result = TypeVar("Result")
 
 PATIENCE_S = 30.0  # how long a writer waits for others before it gives up
 
-_NETWORK = ("nfs", "cifs", "smb", "9p", "fuse", "afs", "ceph", "glusterfs", "lustre", "vboxsf", "prl_fs", "virtiofs")
+_NETWORK = (
+    "nfs",
+    "cifs",
+    "smb",
+    "9p",
+    "fuse",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+    "vboxsf",
+    "prl_fs",
+    "virtiofs",
+)
 
 
 def connect(path: str, *, writable: bool) -> apsw.Connection:
@@ -55,13 +68,14 @@ def use_write_ahead_log(db: apsw.Connection, path: str) -> bool:
     if db.pragma("journal_mode") == wanted:
         return wanted == "wal"
     wait = _patience(PATIENCE_S)
-    for attempt in range(1_000_000):
+    attempt = 0
+    while True:
         try:
             return bool(db.pragma("journal_mode", wanted) == "wal")
         except apsw.BusyError:
             if not wait(attempt):
                 raise
-    raise AssertionError("unreachable")
+            attempt += 1
 
 
 def is_network_folder(folder: str) -> bool:
@@ -96,7 +110,9 @@ def errors(path: str) -> Iterator[None]:
     except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
         raise StoreDamagedError(f"{path} is damaged: {error}", hint="run 'kioku doctor'") from error
     except apsw.FullError as error:
-        raise StoreError(f"{path} cannot grow: the disk is full", hint="free some space; Kioku goes on by itself") from error
+        raise StoreError(
+            f"{path} cannot grow: the disk is full", hint="free some space; Kioku goes on by itself"
+        ) from error
     except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
         raise StoreReadOnlyError(f"{path} cannot be written", hint="make the file and its folder writable") from error
     except apsw.CantOpenError as error:
@@ -148,3 +164,10 @@ def _patience(seconds: float) -> Callable[[int], bool]:
         return True
 
     return wait
+
+
+def one(db: apsw.Connection, query: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+    """Return the row of a query that always has one."""
+    row: tuple[Any, ...] | None = db.execute(query, parameters).fetchone()
+    assert row is not None
+    return row

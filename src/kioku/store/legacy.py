@@ -42,7 +42,7 @@ def take_tables(db: apsw.Connection) -> dict[str, list[dict[str, Any]]]:
         columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
         taken[table] = []
         if columns:
-            taken[table] = [dict(zip(columns, row, strict=True)) for row in db.execute(f"SELECT * FROM {table}")]  # noqa: S608
+            taken[table] = [dict(zip(columns, row, strict=True)) for row in db.execute(f"SELECT * FROM {table}")]
             db.execute(f"DROP TABLE {table}")
     return taken
 
@@ -58,8 +58,8 @@ def adopt_rows(db: apsw.Connection, taken: dict[str, list[dict[str, Any]]], *, n
     for row in taken["discoveries"]:
         made = _integer(row.get("created_at"), now)
         db.execute(
-            "INSERT OR IGNORE INTO discoveries (id, session_id, type, content, module, provenance, evidence, created_at,"
-            " updated_at) VALUES (?, ?, ?, ?, ?, 'repository', ?, ?, ?)",
+            "INSERT OR IGNORE INTO discoveries"
+            " (id, session_id, type, content, module, provenance, evidence, created_at, updated_at) VALUES (?, ?, ?, ?, ?, 'repository', ?, ?, ?)",
             (
                 _text(row.get("id")), _text(row.get("session_id")), _text(row.get("type")) or redact("pattern"),
                 _text(row.get("content")) or redact(""), _text(row.get("module")), _text(row.get("context_json")),
@@ -68,18 +68,17 @@ def adopt_rows(db: apsw.Connection, taken: dict[str, list[dict[str, Any]]], *, n
         )  # fmt: skip
     for row in taken["context_items"]:
         names = [name for name in row if name in _CONTEXT_COLUMNS]
-        values = [redact(row[name]) if isinstance(row[name], str) else row[name] for name in names]
+        contents = [redact(row[name]) if isinstance(row[name], str) else row[name] for name in names]
         db.execute(
-            f"INSERT OR IGNORE INTO context_items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",  # noqa: S608
-            values,
+            f"INSERT OR IGNORE INTO context_items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+            contents,
         )
 
 
 def values(id: str, data: dict[str, Any], *, now: int) -> dict[str, Any]:  # noqa: A002 - the column's name
     """Return the session's columns, as the old row and the passing of time make them."""
-    status, ended, reason = data["status"], data["ended_at"], ADOPTED
-    if status == "active":
-        ended, reason = None, None
+    status, ended = data["status"], data["ended_at"]
+    reason = None if status == "active" else ADOPTED
         if now >= data["last_activity_at"] + _DEFAULT_TIMEOUT_MS:
             status, ended, reason = "completed", data["last_activity_at"], "idle"
     tool_calls = data["metadata"].get("toolCallsCount")

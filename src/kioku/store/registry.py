@@ -58,7 +58,10 @@ def is_tracked_by_git(path: str) -> bool:
 
     name = os.path.relpath(path, root)
     result = run(
-        ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--", name], cwd=root, deadline_s=5, max_bytes=4096
+        ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--", name],
+        cwd=root,
+        deadline_s=5,
+        max_bytes=4096,
     )
     return result.exit_code == 0 and bool(result.stdout)
 

@@ -14,10 +14,12 @@ import msgspec
 from kioku.models import Session
 from kioku.redaction import Redacted
 from kioku.store.activities import intern
+from kioku.store.connection import one
 from kioku.store.migrations import EDITED, PROJECTED
 
 _FIELDS = Session.__struct_fields__
-_SELECT = f"SELECT {', '.join(_FIELDS)}, seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, amended, {EDITED} FROM sessions"  # noqa: E501,S608
+_RULES = "seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, amended"
+_SELECT = f"SELECT {', '.join(_FIELDS)}, {_RULES}, {EDITED} FROM sessions"
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -57,12 +59,12 @@ def of_stream(db: apsw.Connection, stream: int) -> list[Row]:
 
 def active_columns(db: apsw.Connection, names: tuple[str, ...]) -> list[tuple[Any, ...]]:
     """Return some columns of the sessions that are stored as active, oldest first."""
-    return list(db.execute(f"SELECT {', '.join(names)} FROM sessions WHERE status = 'active' ORDER BY started_at"))  # noqa: S608
+    return list(db.execute(f"SELECT {', '.join(names)} FROM sessions WHERE status = 'active' ORDER BY started_at"))
 
 
 def has_edited(db: apsw.Connection) -> bool:
     """Tell whether a person changed any session by SQL since it was last written."""
-    return db.execute(f"SELECT 1 FROM sessions WHERE {EDITED} LIMIT 1").fetchone() is not None  # noqa: S608
+    return db.execute(f"SELECT 1 FROM sessions WHERE {EDITED} LIMIT 1").fetchone() is not None
 
 
 def edited(db: apsw.Connection) -> list[Row]:
@@ -79,23 +81,23 @@ def write(db: apsw.Connection, values: Mapping[str, Any]) -> int:
     """Insert or replace the session with `values['id']`; return its row number."""
     columns = list(values)
     db.execute(
-        f"INSERT INTO sessions ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - columns
+        f"INSERT INTO sessions ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
         f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in columns)}",
         tuple(values.values()),
     )
-    db.execute(f"UPDATE sessions SET projected = {PROJECTED} WHERE id = ?", (values["id"],))  # noqa: S608 - our text
-    return int(db.execute("SELECT seq FROM sessions WHERE id = ?", (values["id"],)).fetchone()[0])
+    db.execute(f"UPDATE sessions SET projected = {PROJECTED} WHERE id = ?", (values["id"],))
+    return int(one(db, "SELECT seq FROM sessions WHERE id = ?", (values["id"],))[0])
 
 
 def update(db: apsw.Connection, seq: int, values: Mapping[str, Any]) -> None:
     """Change columns of a session that leave `projected` true, or are followed by `reproject`."""
     assignments = ", ".join(f"{name} = ?" for name in values)
-    db.execute(f"UPDATE sessions SET {assignments} WHERE seq = ?", (*values.values(), seq))  # noqa: S608 - columns
+    db.execute(f"UPDATE sessions SET {assignments} WHERE seq = ?", (*values.values(), seq))
 
 
 def reproject(db: apsw.Connection, seq: int) -> None:
     """Note that what the row says now is what we wrote."""
-    db.execute(f"UPDATE sessions SET projected = {PROJECTED} WHERE seq = ?", (seq,))  # noqa: S608 - our text
+    db.execute(f"UPDATE sessions SET projected = {PROJECTED} WHERE seq = ?", (seq,))
 
 
 def close(db: apsw.Connection, closings: Iterable[tuple[int, int, str]], *, now: int) -> int:
@@ -106,7 +108,8 @@ def close(db: apsw.Connection, closings: Iterable[tuple[int, int, str]], *, now:
     before = db.total_changes()
     db.executemany(
         """UPDATE sessions SET status = 'completed', ended_at = last_activity_at, end_reason = ?3, updated_at = ?4,
-                  projected = started_at || ' ' || last_activity_at || ' completed ' || ifnull(title, '-') || ' ' || topics
+                  projected = started_at || ' ' || last_activity_at || ' completed ' || ifnull(title, '-')
+                    || ' ' || topics
            WHERE seq = ?1 AND last_activity_at = ?2 AND status = 'active'""",
         ((*closing, now) for closing in closings),
     )
@@ -143,7 +146,8 @@ def write_touched(db: apsw.Connection, seq: int, counts: Iterable[tuple[Redacted
 def add_anchor(db: apsw.Connection, anchor: Anchor, stream: int | None) -> None:
     """Give an id away, for ever."""
     db.execute(
-        "INSERT INTO anchors VALUES (?, ?, ?, ?)", (anchor.id, stream, anchor.key if stream else None, anchor.created_at)
+        "INSERT INTO anchors VALUES (?, ?, ?, ?)",
+        (anchor.id, stream, anchor.key if stream else None, anchor.created_at),
     )
 
 
@@ -173,7 +177,9 @@ def amendments(db: apsw.Connection, session_ids: Iterable[str], kind: str) -> li
 
 def amended_ids(db: apsw.Connection, kind: str) -> list[str]:
     """Return the ids of sessions that have an amendment of a kind."""
-    return [row[0] for row in db.execute("SELECT DISTINCT session_id FROM amendments WHERE kind = ? ORDER BY 1", (kind,))]
+    return [
+        row[0] for row in db.execute("SELECT DISTINCT session_id FROM amendments WHERE kind = ? ORDER BY 1", (kind,))
+    ]
 
 
 def _one(db: apsw.Connection, query: str, parameters: tuple[Any, ...]) -> Row | None:
@@ -208,5 +214,4 @@ def _topics(text: Any) -> list[str]:
 
 def columns(db: apsw.Connection, seq: int, names: tuple[str, ...]) -> tuple[Any, ...]:
     """Return some columns of a session as they are stored."""
-    found: tuple[Any, ...] = db.execute(f"SELECT {', '.join(names)} FROM sessions WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-    return found
+    return one(db, f"SELECT {', '.join(names)} FROM sessions WHERE seq = ?", (seq,))

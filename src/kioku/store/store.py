@@ -105,7 +105,9 @@ def open_store(path: str, *, suspect: bool = False) -> Store:
 def open_for_reading(path: str) -> Store:
     """Open an existing store without changing anything. Raises StoreError; a missing store too."""
     if not os.path.lexists(path):
-        raise StoreError(f"there is no store at {path}", hint="'kioku serve' begins one, as soon as an assistant starts it")
+        raise StoreError(
+            f"there is no store at {path}", hint="'kioku serve' begins one, as soon as an assistant starts it"
+        )
     _require_regular(path)
     try:
         db = connection.connect(path, writable=False)
@@ -123,7 +125,9 @@ def open_for_reading(path: str) -> Store:
         if version > migrations.VERSION:
             raise _newer(path, version)
         if version < migrations.VERSION:
-            raise StoreError(f"{path} is from an older version", hint="any command that writes upgrades it: 'kioku status'")
+            raise StoreError(
+                f"{path} is from an older version", hint="any command that writes upgrades it: 'kioku status'"
+            )
         with connection.errors(path):
             migrations.check_schema(db, path)
             return Store(db, path, writable=False, notes=[])
@@ -215,7 +219,8 @@ def _version(db: apsw.Connection, path: str) -> int:
 
 def _newer(path: str, version: int) -> ForeignStoreError:
     return ForeignStoreError(
-        f"{path} has schema version {version}; this Kioku knows {migrations.VERSION}", hint="upgrade Kioku, then start it anew"
+        f"{path} has schema version {version}; this Kioku knows {migrations.VERSION}",
+        hint="upgrade Kioku, then start it anew",
     )
 
 

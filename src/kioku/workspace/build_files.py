@@ -69,9 +69,7 @@ def read_pom(source: str) -> Manifest:
         return ":".join((of.findtext(f"{space}{key}") or "").strip() for key in ("groupId", "artifactId"))
 
     path = f"{space}dependency"
-    found = [
-        coordinates(item) for item in named.get("dependencies", ElementTree.Element("none")).findall(path)
-    ]
+    found = [coordinates(item) for item in named.get("dependencies", ElementTree.Element("none")).findall(path)]
     if "parent" in named:
         found.append(coordinates(named["parent"]))
     members = named.get("modules", ElementTree.Element("none")).findall(f"{space}module")
@@ -93,8 +91,7 @@ def read_gradle(source: str) -> Manifest:
         ecosystem="java",
         dependencies=(*plugins, *_GRADLE_COORDINATE.findall(source)),
         managers=("gradle",),
-        runs="application" in plugins
-        or re.search(r"^\s{0,20}application\s{0,8}$", source, re.MULTILINE) is not None,
+        runs="application" in plugins or re.search(r"^\s{0,20}application\s{0,8}$", source, re.MULTILINE) is not None,
         serves_others="java-library" in source,
     )
 
@@ -132,9 +129,7 @@ def read_cmake(source: str) -> Manifest:
 
 
 def _cmake_description(source: str) -> str | None:
-    found = re.search(
-        r"\bproject\s{0,4}\([^)]{0,300}?DESCRIPTION\s{1,8}\"([^\"\n]{1,300})\"", source, re.IGNORECASE
-    )
+    found = re.search(r"\bproject\s{0,4}\([^)]{0,300}?DESCRIPTION\s{1,8}\"([^\"\n]{1,300})\"", source, re.IGNORECASE)
     return found[1] if found else None
 
 
@@ -158,8 +153,7 @@ def read_meson(source: str) -> Manifest:
 def read_makefile(source: str) -> Manifest:
     """Tell what a `Makefile` builds, if it compiles C or C++; in other projects it only gathers commands."""
     compiles = (
-        re.search(r"\$[({](?:CC|CXX)[)}]|^C(?:XX)?FLAGS\b|^\s(?:gcc|g\+\+|clang)", source, re.MULTILINE)
-        is not None
+        re.search(r"\$[({](?:CC|CXX)[)}]|^C(?:XX)?FLAGS\b|^\s(?:gcc|g\+\+|clang)", source, re.MULTILINE) is not None
     )
     return Manifest(
         ecosystem="cpp" if compiles else "make",

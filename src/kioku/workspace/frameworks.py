@@ -55,8 +55,7 @@ _TABLE: dict[str, dict[str, str]] = {
         "web": "leptos=Leptos; yew=Yew; dioxus=Dioxus",
         "service": "axum=Axum; actix-web=Actix Web; rocket=Rocket; warp; tonic=tonic; poem=Poem",
         "cli": "clap; structopt; ratatui=Ratatui",
-        "tool": "tokio=Tokio; serde=Serde; sqlx=SQLx; diesel=Diesel; bevy=Bevy; tauri=Tauri; wasm-bindgen; "
-        "pyo3=PyO3",
+        "tool": "tokio=Tokio; serde=Serde; sqlx=SQLx; diesel=Diesel; bevy=Bevy; tauri=Tauri; wasm-bindgen; pyo3=PyO3",
     },
     "java": {
         "web": "org.springframework.boot:spring-boot-starter-thymeleaf=Thymeleaf; com.vaadin=Vaadin",

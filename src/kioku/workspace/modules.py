@@ -75,9 +75,7 @@ def is_aside(path: str) -> bool:
 
 def find_module_paths(folders: Mapping[str, Folder], packages: set[str]) -> dict[str, bool]:
     """Return the paths of the modules, and whether only the files directly in the folder belong to it."""
-    above = {
-        "/".join(path.split("/")[:depth]) for path in packages for depth in range(1, path.count("/") + 1)
-    }
+    above = {"/".join(path.split("/")[:depth]) for path in packages for depth in range(1, path.count("/") + 1)}
     found: dict[str, bool] = {path: False for path in packages if path != "."}
     _collect(folders["."], packages, above, found)
     rest = [path for path in found if path not in packages]
@@ -153,12 +151,7 @@ def key_files(path: str, files: Sequence[FoundFile], entries: Sequence[str]) -> 
     """
     prefix = "" if path == "." else path + "/"
     by_path = {file.path: file for file in files if not is_aside(file.path[len(prefix) :])}
-    named = [
-        prefix + base + entry
-        for entry in entries
-        for base in ("", "src/")
-        if prefix + base + entry in by_path
-    ]
+    named = [prefix + base + entry for entry in entries for base in ("", "src/") if prefix + base + entry in by_path]
     plain = [file for file in by_path.values() if not is_support(file.path.rpartition("/")[2])]
     starts = sorted(
         (file.path.count("/"), rank, file.path)
@@ -166,7 +159,5 @@ def key_files(path: str, files: Sequence[FoundFile], entries: Sequence[str]) -> 
         if (rank := entry_rank(file.path.rpartition("/")[2])) is not None and file.size
     )
     largest = sorted(plain, key=lambda file: (-(file.size or 0), file.path))
-    chosen = dict.fromkeys(
-        [*named, *(each[2] for each in starts[:3]), *(file.path for file in largest if file.size)]
-    )
+    chosen = dict.fromkeys([*named, *(each[2] for each in starts[:3]), *(file.path for file in largest if file.size)])
     return tuple(chosen)[:MAX_KEY_FILES]

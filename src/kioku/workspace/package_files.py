@@ -35,11 +35,7 @@ def read_pyproject(source: str) -> Manifest:
     poetry = table(tool.get("poetry"))
     extras = [spec for value in table(project.get("optional-dependencies")).values() for spec in texts(value)]
     extras += [spec for value in table(document.get("dependency-groups")).values() for spec in texts(value)]
-    extras += [
-        name
-        for value in table(poetry.get("group")).values()
-        for name in table(value_at(value, "dependencies"))
-    ]
+    extras += [name for value in table(poetry.get("group")).values() for name in table(value_at(value, "dependencies"))]
     scripts = table(project.get("scripts")) or table(poetry.get("scripts"))
     targets = [target.partition(":")[0].strip() for target in scripts.values() if isinstance(target, str)]
     members = texts(value_at(tool, "uv", "workspace", "members"))
@@ -53,9 +49,7 @@ def read_pyproject(source: str) -> Manifest:
         dependencies=_requirements((*texts(project.get("dependencies")), *table(poetry.get("dependencies")))),
         tools=_requirements((*extras, *(name for name in ("pytest", "mypy", "ruff") if name in tool))),
         members=members,
-        entries=tuple(
-            f"{target.replace('.', '/')}{end}" for target in targets for end in (".py", "/__init__.py")
-        ),
+        entries=tuple(f"{target.replace('.', '/')}{end}" for target in targets for end in (".py", "/__init__.py")),
         managers=managers or (("poetry",) if backend.startswith("poetry") else ()),
         runs=bool(scripts),
         serves_others=bool(backend) and bool(project.get("name") or poetry.get("name")),
@@ -87,11 +81,7 @@ def read_setup_cfg(source: str) -> Manifest:
 
 def read_requirements_txt(source: str) -> Manifest:
     """Read `requirements.txt`."""
-    lines = [
-        line
-        for line in source.splitlines()[:5000]
-        if line.strip() and not line.lstrip().startswith(("#", "-"))
-    ]
+    lines = [line for line in source.splitlines()[:5000] if line.strip() and not line.lstrip().startswith(("#", "-"))]
     return Manifest(ecosystem="python", dependencies=_requirements(lines))
 
 
@@ -151,9 +141,7 @@ def read_cargo(source: str) -> Manifest:
     package, workspace = table(document.get("package")), table(document.get("workspace"))
     binaries = document.get("bin")
     paths = [text(value_at(item, "path")) for item in binaries] if isinstance(binaries, list) else []
-    members = texts(workspace.get("members")) + tuple(
-        "!" + pattern for pattern in texts(workspace.get("exclude"))
-    )
+    members = texts(workspace.get("members")) + tuple("!" + pattern for pattern in texts(workspace.get("exclude")))
     shared = table(workspace.get("dependencies")) if not package else {}
     return Manifest(
         ecosystem="rust",
@@ -179,9 +167,7 @@ def read_setup_py(source: str) -> Manifest:
         ecosystem="python",
         name=name[2] if name else None,
         description=description[2] if description else None,
-        dependencies=_requirements(re.findall(r"['\"]([^'\"\n]{1,200})['\"]", requires[1]))
-        if requires
-        else (),
+        dependencies=_requirements(re.findall(r"['\"]([^'\"\n]{1,200})['\"]", requires[1])) if requires else (),
         runs="console_scripts" in source,
         serves_others=name is not None,
     )

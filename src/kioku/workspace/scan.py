@@ -67,10 +67,7 @@ def scan(root: str) -> ProjectFacts:
     packages = {folder for folder in packages if folder in members or not is_aside(folder)}
     packages = _without_inner_targets(packages, manifests, members)
     relevant = [
-        each
-        for folder, found in manifests.items()
-        if folder in members or not is_aside(folder)
-        for each in found
+        each for folder, found in manifests.items() if folder in members or not is_aside(folder) for each in found
     ]
     name = _project_name(root, manifests)
     managers = _managers(tree, manifests)
@@ -110,9 +107,7 @@ def _read_manifests(root: str, tree: Tree, warnings: list[Warned]) -> dict[str, 
         key=lambda path: (path.count("/"), path),
     )
     if len(paths) > MAX_MANIFESTS:
-        warnings.append(
-            Warned(file=".", reason=f"only {MAX_MANIFESTS} of {len(paths):,} manifests were read")
-        )
+        warnings.append(Warned(file=".", reason=f"only {MAX_MANIFESTS} of {len(paths):,} manifests were read"))
     found: dict[str, list[Manifest]] = {}
     for path in paths[:MAX_MANIFESTS]:
         manifest = read_manifest(root, path)
@@ -143,9 +138,7 @@ def _members(manifests: dict[str, list[Manifest]]) -> set[str]:
     return members
 
 
-def _without_inner_targets(
-    packages: set[str], manifests: dict[str, list[Manifest]], members: set[str]
-) -> set[str]:
+def _without_inner_targets(packages: set[str], manifests: dict[str, list[Manifest]], members: set[str]) -> set[str]:
     """Drop the C and C++ folders that are only built where their own build does not name them.
 
     Each folder of a CMake tree has a `CMakeLists.txt`; it is a module when the one above adds it.
@@ -153,9 +146,7 @@ def _without_inner_targets(
     return {
         folder
         for folder in packages
-        if folder == "."
-        or folder in members
-        or any(m.ecosystem != "cpp" and m.defines for m in manifests[folder])
+        if folder == "." or folder in members or any(m.ecosystem != "cpp" and m.defines for m in manifests[folder])
     }
 
 
@@ -199,9 +190,7 @@ def _modules(
         sized[path] = list(folders[path].files) if direct else own_files(folders[path], inner)
     kept = [path for path in paths if sized[path]]
     if len(kept) > MAX_MODULES:
-        warnings.append(
-            Warned(file=".", reason=f"only the {MAX_MODULES} largest of {len(kept):,} modules are listed")
-        )
+        warnings.append(Warned(file=".", reason=f"only the {MAX_MODULES} largest of {len(kept):,} modules are listed"))
         kept = sorted(sorted(kept, key=lambda path: (-len(sized[path]), path))[:MAX_MODULES])
     present = {file.path for file in tree.files}
     names = name_modules(kept, project)
@@ -221,9 +210,7 @@ def _description(root: str, path: str, manifest: Manifest | None, present: set[s
     for name, pattern, limit in _SOURCES:
         if prefix + name in present:
             try:
-                text = read_plain(os.path.join(root, *(prefix + name).split("/")), limit).decode(
-                    "utf-8", "replace"
-                )
+                text = read_plain(os.path.join(root, *(prefix + name).split("/")), limit).decode("utf-8", "replace")
             except (OSError, KiokuError):
                 continue
             if (found := pattern.search(text[:8000])) and (line := one_line(found[1])):

@@ -12,9 +12,7 @@ from kioku.workspace.modules import Folder, is_aside
 
 _LAYERS = frozenset({"domain", "application", "infrastructure", "presentation", "persistence", "interfaces"})
 _HEXAGON = frozenset({"ports", "adapters"})
-_WEB_LAYERS = frozenset(
-    {"controllers", "controller", "services", "service", "repositories", "repository", "handlers"}
-)
+_WEB_LAYERS = frozenset({"controllers", "controller", "services", "service", "repositories", "repository", "handlers"})
 _MAIN_FILES = frozenset({"main.c", "main.cpp", "main.cc", "main.cxx", "Main.java", "App.java", "Main.kt"})
 _BUILD_TOOLS = {"cmake": "CMake", "meson": "Meson", "make": "Make", "maven": "Maven", "gradle": "Gradle"}
 
@@ -60,9 +58,7 @@ def find_type(manifests: Sequence[Manifest], packages: set[str], names: set[str]
     starts = ("go" in ecosystems and "main.go" in names) or ("rust" in ecosystems and "main.rs" in names)
     if (runs and ecosystems & {"python", "javascript"}) or starts or "cli" in roles:
         return "cli"
-    serves = any(manifest.serves_others for manifest in manifests) or (
-        "rust" in ecosystems and "lib.rs" in names
-    )
+    serves = any(manifest.serves_others for manifest in manifests) or ("rust" in ecosystems and "lib.rs" in names)
     main = bool(names & _MAIN_FILES)
     if "cpp" in ecosystems and runs and (main or not serves):  # a library builds programs too: its tests
         return "application"
@@ -109,10 +105,7 @@ def _parents(members: Sequence[str]) -> str:
     parents: dict[str, list[str]] = {}
     for member in members:
         parents.setdefault(member.rpartition("/")[0], []).append(member)
-    shown = [
-        f"{parent}/*" if parent and len(paths) > 1 else ", ".join(paths[:4])
-        for parent, paths in parents.items()
-    ]
+    shown = [f"{parent}/*" if parent and len(paths) > 1 else ", ".join(paths[:4]) for parent, paths in parents.items()]
     return ", ".join(shown[:4]) + (", …" if len(shown) > 4 else "")
 
 

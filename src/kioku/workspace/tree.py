@@ -83,9 +83,7 @@ class _Walk:
             parts, rules = waiting.popleft()
             folders += 1
             if folders > MAX_FOLDERS or len(self.files) >= MAX_FILES:
-                self.warn(
-                    ".", f"only the first {len(self.files):,} files in {folders - 1:,} folders were looked at"
-                )
+                self.warn(".", f"only the first {len(self.files):,} files in {folders - 1:,} folders were looked at")
                 break
             try:
                 entries = self.entries(parts)
@@ -115,26 +113,20 @@ class _Walk:
             entries.pop()
         return sorted(entries, key=lambda entry: entry.name)
 
-    def with_ignore_file(
-        self, parts: tuple[str, ...], rules: tuple[IgnoreFile, ...]
-    ) -> tuple[IgnoreFile, ...]:
+    def with_ignore_file(self, parts: tuple[str, ...], rules: tuple[IgnoreFile, ...]) -> tuple[IgnoreFile, ...]:
         file = "/".join((*parts, ".gitignore"))
         self.ignore_files += 1
         if self.ignore_files > MAX_IGNORE_FILES:
             self.warn(file, f"not read: there are more than {MAX_IGNORE_FILES} such files")
             return rules
         try:
-            text = read_plain(os.path.join(self.root, *parts, ".gitignore"), _IGNORE_BYTES).decode(
-                "utf-8", "replace"
-            )
+            text = read_plain(os.path.join(self.root, *parts, ".gitignore"), _IGNORE_BYTES).decode("utf-8", "replace")
         except (OSError, KiokuError) as error:
             self.warn(file, f"not read: {reason_of(error)}")
             return rules
         return (IgnoreFile(text, len(parts)), *rules)
 
-    def sift(
-        self, parts: tuple[str, ...], rules: tuple[IgnoreFile, ...], entries: list[os.DirEntry[str]]
-    ) -> list[str]:
+    def sift(self, parts: tuple[str, ...], rules: tuple[IgnoreFile, ...], entries: list[os.DirEntry[str]]) -> list[str]:
         """Keep the folder's files, and return the names of the folders to visit."""
         prefix = "/".join(parts) + "/" if parts else ""
         folders: list[str] = []
