@@ -250,12 +250,10 @@ def _servers(patient: Patient) -> Iterator[Finding]:
         state = processes.describe(owner.pid, owner.start_token)
         memory = processes.memory_kb(owner.pid) if state == "running" else None
         size = f", {memory / 1024:.0f} MB" if memory else ""
-        yield Finding(
-            check="servers",
-            state="ok",
-            found=f"process {owner.pid} ({found.client or 'unnamed client'}{size}) has run for "
-            f"{times.duration_text(patient.now - owner.started_at)}; session {', '.join(id[:8] for id in found.sessions)}",  # noqa: A001
-        )
+        age = times.duration_text(patient.now - owner.started_at)
+        sessions = ", ".join(id[:8] for id in found.sessions)
+        who = f"process {owner.pid} ({found.client or 'unnamed client'}{size})"
+        yield Finding(check="servers", state="ok", found=f"{who} has run for {age}; session {sessions}")
     if not live:
         yield Finding(check="servers", state="ok", found="none is recording now")
 
@@ -283,7 +281,7 @@ def rebuild(store: Store, now: int, timeout_ms: int | None) -> Rebuilt:
     before = store.read(health.projection)
     sweep.rebuild(store, now, timeout_ms=timeout_ms)
     after = store.read(health.projection)
-    different = sorted(id for id in before.keys() | after.keys() if before.get(id) != after.get(id))  # noqa: A001
+    different = sorted(id for id in before.keys() | after.keys() if before.get(id) != after.get(id))
     return Rebuilt(len(after), different)
 
 

@@ -111,8 +111,8 @@ class Connection:
         if uri in self._subscribed:
             self._send(messages.notification("notifications/resources/updated", {"uri": uri}))
         with self._lock:
-            listening = [id for id, uris in self._listeners.items() if uri in uris]  # noqa: A001
-        for id in listening:  # noqa: A001
+            listening = [id for id, uris in self._listeners.items() if uri in uris]
+        for id in listening:
             params = {"uri": uri, "_meta": {messages.META + "subscriptionId": id}}
             self._send(messages.notification("notifications/resources/updated", params))
 
@@ -126,7 +126,7 @@ class Connection:
         """End the subscriptions that are still open, each with its answer."""
         with self._lock:
             open_ones, self._listeners = list(self._listeners), {}
-        for id in open_ones:  # noqa: A001
+        for id in open_ones:
             self._answer(id, {"_meta": {messages.META + "subscriptionId": id}})
 
     # --- envelopes --------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ class Connection:
         ids = [item["id"] for item in batch if isinstance(item, dict) and "method" in item and "id" in item]
         together: list[Any] = [len(ids)]
         with self._lock:
-            self._batch |= {id: together for id in ids if isinstance(id, RequestId)}  # noqa: A001
+            self._batch |= {id: together for id in ids if isinstance(id, RequestId)}
         for item in batch:
             self._receive_one(msgspec.json.encode(item))
 
@@ -149,7 +149,7 @@ class Connection:
         except msgspec.DecodeError as error:
             self._send(messages.failure(None, ProtocolError(messages.INVALID_REQUEST, f"not a message: {error}")))
             return
-        id, method = envelope.id, envelope.method  # noqa: A001 - the protocol's word
+        id, method = envelope.id, envelope.method
         if method is msgspec.UNSET:
             if id is msgspec.UNSET:
                 wrong = ProtocolError(messages.INVALID_REQUEST, "neither a request, a notification nor an answer")
@@ -183,7 +183,7 @@ class Connection:
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
-    def _requested(self, id: RequestId, method: str, params: msgspec.Raw) -> None:  # noqa: A002
+    def _requested(self, id: RequestId, method: str, params: msgspec.Raw) -> None:
         meta = msgspec.json.decode(params, type=messages.Params).meta
         self._settle_era(method, meta)
         if method == "initialize":
@@ -259,7 +259,7 @@ class Connection:
             return  # a client that does not name itself is no reason to refuse it
         self._application.on_client(info.name, info.version)
 
-    def _listen(self, id: RequestId, params: messages.ListenParams) -> None:  # noqa: A002
+    def _listen(self, id: RequestId, params: messages.ListenParams) -> None:
         wanted = params.notifications.resource_subscriptions
         with self._lock:
             self._listeners[id] = set(wanted)
@@ -270,7 +270,7 @@ class Connection:
 
     # --- work -------------------------------------------------------------------------------------------------------
 
-    def _start(self, id: RequestId, meta: dict[str, Any], work: Callable[[Call], dict[str, Any]]) -> None:  # noqa: A002
+    def _start(self, id: RequestId, meta: dict[str, Any], work: Callable[[Call], dict[str, Any]]) -> None:
         call = Call(self._send, id, meta.get("progressToken"))
         with self._lock:
             if id in self._calls:
@@ -291,7 +291,7 @@ class Connection:
                 self._idle_workers -= 1
             job()
 
-    def _run(self, id: RequestId, call: Call, work: Callable[[Call], dict[str, Any]]) -> None:  # noqa: A002
+    def _run(self, id: RequestId, call: Call, work: Callable[[Call], dict[str, Any]]) -> None:
         result: dict[str, Any] = {}
         wrong: ProtocolError | None = None
         try:
@@ -327,17 +327,17 @@ class Connection:
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
-    def _answer(self, id: RequestId, result: dict[str, Any], *, lasting: bool = False) -> None:  # noqa: A002
+    def _answer(self, id: RequestId, result: dict[str, Any], *, lasting: bool = False) -> None:
         if self._stateless:
             result = {"resultType": "complete", **result}
             if lasting:
                 result |= {"ttlMs": _FRESH_MS, "cacheScope": "private"}
         self._deliver(id, messages.answer(id, result))
 
-    def _refuse(self, id: RequestId | None, error: ProtocolError) -> None:  # noqa: A002
+    def _refuse(self, id: RequestId | None, error: ProtocolError) -> None:
         self._deliver(id, messages.failure(id, error))
 
-    def _deliver(self, id: RequestId | None, message: dict[str, Any]) -> None:  # noqa: A002
+    def _deliver(self, id: RequestId | None, message: dict[str, Any]) -> None:
         """Send an answer, or keep it until the batch that it belongs to is complete."""
         with self._lock:
             together = None if id is None else self._batch.pop(id, None)

@@ -137,12 +137,12 @@ class ResourceText(msgspec.Struct):
     mime_type: str = "text/markdown"
 
 
-def answer(id: RequestId | None, result: dict[str, Any]) -> dict[str, Any]:  # noqa: A002 - the protocol's word
+def answer(id: RequestId | None, result: dict[str, Any]) -> dict[str, Any]:
     """Return the message that answers a request."""
     return {"jsonrpc": "2.0", "id": id, "result": result}
 
 
-def failure(id: RequestId | None, error: ProtocolError) -> dict[str, Any]:  # noqa: A002 - the protocol's word
+def failure(id: RequestId | None, error: ProtocolError) -> dict[str, Any]:
     """Return the message that refuses a request."""
     body = {"code": error.code, "message": error.message}
     return {"jsonrpc": "2.0", "id": id, "error": body if error.data is None else {**body, "data": error.data}}

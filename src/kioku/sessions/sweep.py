@@ -138,7 +138,7 @@ def rebuild(store: Store, now: int, *, timeout_ms: int | None = None) -> None:
             activities.retime(db, timeout_ms)
         for stream in activities.all_streams(db):
             record.derive_stream(db, stream, now=now)
-        for id in sessions.amended_ids(db, legacy.ADOPTED):  # noqa: A001 - the column's name
+        for id in sessions.amended_ids(db, legacy.ADOPTED):
             data = sessions.amendments(db, [id], legacy.ADOPTED)[0]
             values = legacy.values(id, data, now=now)
             edits.overlay(db, [id], values)

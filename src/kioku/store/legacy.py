@@ -50,7 +50,7 @@ def take_tables(db: apsw.Connection) -> dict[str, list[dict[str, Any]]]:
 def adopt_rows(db: apsw.Connection, taken: dict[str, list[dict[str, Any]]], *, now: int) -> None:
     """Write what was taken from the old tables into ours."""
     for number, row in enumerate(taken["sessions"], 1):
-        id = redact(str(row.get("id") or f"older-{number}"))  # noqa: A001 - the column's name
+        id = redact(str(row.get("id") or f"older-{number}"))
         data = _session(row, now)
         sessions.add_anchor(db, sessions.Anchor(id, 0, data["created_at"]), None)
         sessions.amend(db, id, ADOPTED, data, now=now)
@@ -59,7 +59,8 @@ def adopt_rows(db: apsw.Connection, taken: dict[str, list[dict[str, Any]]], *, n
         made = _integer(row.get("created_at"), now)
         db.execute(
             "INSERT OR IGNORE INTO discoveries"
-            " (id, session_id, type, content, module, provenance, evidence, created_at, updated_at) VALUES (?, ?, ?, ?, ?, 'repository', ?, ?, ?)",
+            " (id, session_id, type, content, module, provenance, evidence, created_at, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, 'repository', ?, ?, ?)",
             (
                 _text(row.get("id")), _text(row.get("session_id")), _text(row.get("type")) or redact("pattern"),
                 _text(row.get("content")) or redact(""), _text(row.get("module")), _text(row.get("context_json")),
@@ -75,12 +76,12 @@ def adopt_rows(db: apsw.Connection, taken: dict[str, list[dict[str, Any]]], *, n
         )
 
 
-def values(id: str, data: dict[str, Any], *, now: int) -> dict[str, Any]:  # noqa: A002 - the column's name
+def values(id: str, data: dict[str, Any], *, now: int) -> dict[str, Any]:
     """Return the session's columns, as the old row and the passing of time make them."""
     status, ended = data["status"], data["ended_at"]
     reason = None if status == "active" else ADOPTED
-        if now >= data["last_activity_at"] + _DEFAULT_TIMEOUT_MS:
-            status, ended, reason = "completed", data["last_activity_at"], "idle"
+    if status == "active" and now >= data["last_activity_at"] + _DEFAULT_TIMEOUT_MS:
+        status, ended, reason = "completed", data["last_activity_at"], "idle"
     tool_calls = data["metadata"].get("toolCallsCount")
     return {
         "id": id, "project_id": data["project_id"], "started_at": data["started_at"], "ended_at": ended,

@@ -72,7 +72,7 @@ def edited(db: apsw.Connection) -> list[Row]:
     return [_row(row) for row in db.execute(f"{_SELECT} WHERE {EDITED}")]
 
 
-def by_id(db: apsw.Connection, id: str) -> Row | None:  # noqa: A002 - the column's name
+def by_id(db: apsw.Connection, id: str) -> Row | None:
     """Return the session with exactly that id."""
     return _one(db, f"{_SELECT} WHERE id = ?", (id,))
 
@@ -169,7 +169,7 @@ def amendments(db: apsw.Connection, session_ids: Iterable[str], kind: str) -> li
     """Return what was decided about a session under any of its ids, oldest first."""
     found = [
         row
-        for id in session_ids  # noqa: A001 - the column's name
+        for id in session_ids
         for row in db.execute("SELECT id, data FROM amendments WHERE session_id = ? AND kind = ?", (id, kind))
     ]
     return [msgspec.json.decode(data) for _, data in sorted(found)]
