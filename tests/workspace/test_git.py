@@ -381,6 +381,8 @@ def test_a_submodules_settings_start_nothing(root: Path, canary: Canary) -> None
     git(root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(source), "sub")
     git(root, "commit", "-qm", "sub")
     git(root / "sub", "config", "core.fsmonitor", str(canary.program))
+    git(root / "sub", "config", "filter.evil.clean", str(canary.program))
+    (root / ".git" / "modules" / "sub" / "info" / "attributes").write_text("*.txt filter=evil\n")
     (root / "sub" / "a.txt").write_text("dirty\n")
     for key in ("submodule.sub.ignore", "diff.ignoreSubmodules"):
         git(root, "config", key, "none")
@@ -390,6 +392,13 @@ def test_a_submodules_settings_start_nothing(root: Path, canary: Canary) -> None
     assert canary.sings(), "plain git starts it"
     every_call(root)
     assert not canary.sings()
+
+
+def test_more_programs_than_can_be_switched_off_are_an_error(root: Path) -> None:
+    with open(root / ".git" / "config", "a") as config:
+        config.writelines(f'[filter "f{number}"]\n\tclean = evil\n' for number in range(1000))
+    with pytest.raises(ToolError, match="more programs than"):
+        diff(str(root))
 
 
 def test_git_variables_are_not_inherited(root: Path, canary: Canary, monkeypatch: pytest.MonkeyPatch) -> None:

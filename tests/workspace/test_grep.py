@@ -107,6 +107,18 @@ def test_git_and_the_context_folder_are_never_searched(root: Path) -> None:
             grep(str(root), "needle", path=path)
 
 
+def test_what_git_ignores_is_not_searched_in_a_folder_either(root: Path) -> None:
+    (root / ".git").mkdir()
+    (root / ".gitignore").write_text("/src/deep/\n")
+    assert found(grep(str(root), "needle", path="src")) == [("src/a.py", 2), ("src/a.py", 4)]
+    assert grep(str(root), "needle").files == 1
+
+
+def test_a_search_in_a_project_that_is_gone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="project's folder"):
+        grep(str(tmp_path / "gone"), "x")
+
+
 def test_protected_names_are_left_out(root: Path) -> None:
     (root / "we[i]rd.txt").write_text("needle\n")
     names = ["src/a.py", "we[i]rd.txt"]

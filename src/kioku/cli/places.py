@@ -43,7 +43,7 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
 
 def judge(where: Project) -> sweep.Judge:
     """Return the function that tells whether an owner in this project lives."""
-    return lambda token: lease.verdict(where.run_dir, token)
+    return lease.judge(where.run_dir)
 
 
 def _open(where: Project, *, writable: bool) -> Store:

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from kioku.errors import KiokuError
+
 MAX_DEPTH = 50
 MAX_NODES = 50_000  # about two seconds of parsing
 
@@ -19,7 +21,7 @@ _PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-class YamlError(Exception):
+class YamlError(KiokuError):
     """The text is not YAML that we accept, or cannot be changed safely; the message says why and on which line."""
 
 

@@ -145,6 +145,7 @@ def grep_codebase(bench: Workbench, wanted: GrepCodebase, call: Call) -> Outcome
         fixed=wanted.fixed,
         context_lines=wanted.context_lines,
         max_matches=wanted.max_matches,
+        protected=bench.protected,
         cancelled=call.is_cancelled,
         progress=lambda count: call.progress(count, f"{count} matches"),
     )

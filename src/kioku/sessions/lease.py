@@ -6,6 +6,7 @@ nothing: the owner makes it anew at its next heartbeat, and until then silence a
 """
 
 import os
+from collections.abc import Callable
 from enum import Enum
 
 from kioku.models import Owner, new_id
@@ -96,6 +97,19 @@ def verdict(folder: str, token: str) -> Verdict:
         return Verdict.UNKNOWN
     finally:
         os.close(descriptor)
+
+
+def judge(folder: str) -> Callable[[str], Verdict]:
+    """Return a function that tells of each owner whether it lives, looking once for each."""
+    known: dict[str, Verdict] = {}
+
+    def remembered(token: str) -> Verdict:
+        found = known.get(token)
+        if found is None:
+            found = known[token] = verdict(folder, token)
+        return found
+
+    return remembered
 
 
 def sweep_files(folder: str, keep: set[str]) -> int:

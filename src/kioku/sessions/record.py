@@ -86,8 +86,14 @@ def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bo
             values["files"] = seen.files + sessions.count_touch(db, row.seq, report.path, edit=edit, at=report.at)
     marks = activities.marks(db, stream, run.last_start_at)
     standing = derive.standing(run, marks, is_current=True, now=now)
-    sessions.update(db, row.seq, {**values, **_values(run, standing), "updated_at": now})
-    if (standing.status, standing.ended_at) != (seen.status, seen.ended_at):
+    values |= {**_values(run, standing), "updated_at": now}
+    if standing == derive.Standing(seen.status, seen.ended_at, seen.end_reason):
+        # Left out when nothing changes: naming `status` alone makes SQLite write a page of the index on it.
+        for name in ("status", "ended_at", "end_reason"):
+            del values[name]
+        sessions.update(db, row.seq, values)
+    else:
+        sessions.update(db, row.seq, values)
         sessions.reproject(db, row.seq)
     return True
 

@@ -82,12 +82,8 @@ def plan_cleanup(
 
 def sweep(store: Store, folder: str, now: int) -> int:
     """Close what is over, take in persons' edits and what quarantine releases; return how many sessions were closed."""
-
-    def judge(token: str) -> Verdict:
-        return lease.verdict(folder, token)
-
     found = store.read(active)
-    closings = plan(found, now, judge)
+    closings = plan(found, now, lease.judge(folder))
     ahead = {session.stream for session in found if session.first_activity_at > now and session.stream is not None}
     if not closings and not ahead and not store.read(lambda db: _has_other_work(db, now)):
         return 0

@@ -56,11 +56,7 @@ def never() -> bool:
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the few variables that children may see, and `extra`; no key, token or `GIT_*` is among them."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name.upper() in _PASSED_ON or name.startswith("LC_")
-    }
+    kept = {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON or name.startswith("LC_")}
     if "PATH" in kept:
         kept["PATH"] = os.pathsep.join(_search_path())
     return kept | dict(extra or {})
@@ -298,9 +294,7 @@ def _reap(child: "subprocess.Popen[bytes]") -> int | None:
     import subprocess
 
     for pipe in (child.stdout, child.stderr):
-        if (
-            pipe is not None and not WINDOWS
-        ):  # on Windows a pump may still read it; it is closed with the object
+        if pipe is not None and not WINDOWS:  # on Windows a pump may still read it; it is closed with the object
             pipe.close()
     try:
         return child.wait(timeout=5)

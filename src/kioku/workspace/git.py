@@ -87,7 +87,7 @@ def log(
     ]
     names = _pathspec(root, path)
     repository = open_repository(root, deadline_s=deadline_s, cancelled=cancelled)
-    start = commit(repository, ref or "HEAD")
+    start = commit(repository, "HEAD" if ref is None else ref)
     result = call(
         repository,
         [
@@ -131,7 +131,7 @@ def blame(
         if size > _BLAMED_FILE_MAX:
             raise ToolError(f'"{shown}" is too big to blame ({size} bytes).')
     repository = open_repository(root, deadline_s=deadline_s, cancelled=cancelled)
-    start = commit(repository, ref or "HEAD")
+    start = commit(repository, "HEAD" if ref is None else ref)
     last = first + BLAME_MAX if last_line is None else last_line
     result = call(
         repository,
@@ -188,9 +188,7 @@ def diff(
     entries = list(_numstat(counted.stdout.split(b"\0")))
     text, truncated = "", counted.truncated
     if stat_only:
-        rows = [
-            f"{name} | {'binary' if added is None else f'+{added} -{gone}'}" for name, added, gone in entries
-        ]
+        rows = [f"{name} | {'binary' if added is None else f'+{added} -{gone}'}" for name, added, gone in entries]
         data = "\n".join(rows).encode()
         text, cut = _cut(data, len(data) > max_bytes, max_bytes)
         truncated = truncated or cut
@@ -231,12 +229,10 @@ def _compared(repository: Repository, ref: str | None, ref2: str | None, staged:
 
 def _commits(fields: list[bytes], truncated: bool) -> Iterator[Commit]:
     starts = [number for number, field in enumerate(fields) if field == _MARK]
-    for start, end in zip(starts, [*starts[1:], len(fields)], strict=True):
+    for start, end in zip(starts, [*starts, len(fields)][1:], strict=True):
         if truncated and end == len(fields):
             return  # the cut went through this one
-        sha, short, author, at, subject = (
-            f.decode("utf-8", "replace") for f in fields[start + 1 : start + 6]
-        )
+        sha, short, author, at, subject = (f.decode("utf-8", "replace") for f in fields[start + 1 : start + 6])
         yield Commit(
             sha=sha,
             short=short,

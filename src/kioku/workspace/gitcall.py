@@ -93,9 +93,7 @@ class Repository(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: Callable[[], bool]
 
 
-def open_repository(
-    root: str, *, deadline_s: float = DEADLINE_S, cancelled: Callable[[], bool] = never
-) -> Repository:
+def open_repository(root: str, *, deadline_s: float = DEADLINE_S, cancelled: Callable[[], bool] = never) -> Repository:
     """Validate the repository at `root` and neutralise its configuration.
 
     Raises ToolError where there is no repository, or none that can be used safely.
@@ -185,9 +183,7 @@ def commit(repository: Repository, ref: str, what: str = "ref") -> str:
         return found
     if ref == "HEAD":
         raise ToolError("The repository has no commit yet.")
-    raise ToolError(
-        f'There is no commit "{printable(ref)}" in this repository.', hint="give a branch, a tag or a hash"
-    )
+    raise ToolError(f'There is no commit "{printable(ref)}" in this repository.', hint="give a branch, a tag or a hash")
 
 
 def _environment(git: GitDir, settings: dict[str, str]) -> dict[str, str]:

@@ -151,14 +151,10 @@ def _searchable(root: str, path: str | None, protected_names: Collection[str]) -
     return relative
 
 
-def _pin(
-    root: str, relative: str, status: os.stat_result, protected: Collection[tuple[int, int]]
-) -> int | None:
+def _pin(root: str, relative: str, status: os.stat_result, protected: Collection[tuple[int, int]]) -> int | None:
     """Return a descriptor of what was checked, which no swap can change; None where none can be had."""
     if stat.S_ISREG(status.st_mode):
-        opened = opening.open_regular(
-            root, relative, protected=protected
-        )  # other kinds of file are refused here
+        opened = opening.open_regular(root, relative, protected=protected)  # other kinds of file are refused here
         if opening.LINUX_OPATH:
             return opened
         os.close(opened)
@@ -200,9 +196,7 @@ def _rejected(stderr: bytes, fixed: bool) -> ToolError:
 class _Reader:
     """Turn ripgrep's output (`path NUL line : text` or, for context, `path NUL line - text`) into matches."""
 
-    def __init__(
-        self, relative: str, is_file: bool, max_matches: int, progress: Callable[[int], None] | None
-    ):
+    def __init__(self, relative: str, is_file: bool, max_matches: int, progress: Callable[[int], None] | None):
         self.prefix = relative
         self.is_file = is_file
         self.max_matches = max_matches
@@ -267,9 +261,7 @@ def _result(
     matches = sorted(reader.found, key=lambda match: (match.path, match.line))
     notes = []
     if truncated:
-        notes.append(
-            f"Stopped after {max_matches} matches; there are more: narrow it with path, glob or pattern."
-        )
+        notes.append(f"Stopped after {max_matches} matches; there are more: narrow it with path, glob or pattern.")
     if timed_out:
         notes.append(f"Stopped after {deadline_s:g} s: not all was searched; narrow it with path or glob.")
     if errors:

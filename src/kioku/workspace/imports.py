@@ -74,9 +74,7 @@ class _Disk:
         ):
             self.left -= 1
             try:
-                mode = (
-                    os.lstat(os.path.join(self.root, path)).st_mode if path not in ("", ".") else stat.S_IFDIR
-                )
+                mode = os.lstat(os.path.join(self.root, path)).st_mode if path not in ("", ".") else stat.S_IFDIR
             except (OSError, ValueError):
                 mode = 0
         self.modes[path] = mode
@@ -126,9 +124,7 @@ def _python(disk: _Disk, relative: str, text: str) -> Iterator[str]:
 
     def module(base: str, dotted: str) -> list[str]:
         path = _join(base, dotted.replace(".", "/"))
-        return disk.first(
-            [f"{path}.py", f"{path}/__init__.py", f"{path}.pyi"] if dotted else [f"{path}/__init__.py"]
-        )
+        return disk.first([f"{path}.py", f"{path}/__init__.py", f"{path}.pyi"] if dotted else [f"{path}/__init__.py"])
 
     for level, dotted, names in _python_imports(text)[:_NAMES_MAX]:
         if level:
@@ -163,9 +159,7 @@ def _python_imports(text: str) -> list[tuple[int, str, list[str]]]:
         if isinstance(node, ast.Import):
             found += [(0, alias.name, []) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            found.append(
-                (node.level, node.module or "", [alias.name for alias in node.names if alias.name != "*"])
-            )
+            found.append((node.level, node.module or "", [alias.name for alias in node.names if alias.name != "*"]))
     return found
 
 
@@ -236,11 +230,7 @@ def _aliases(disk: _Disk, folder: str) -> list[tuple[str, str, str]]:
         found = []
         for pattern, targets in list(paths.items())[:100] if isinstance(paths, dict) else ():
             start, star, end = pattern.partition("*")
-            usable = (
-                [target for target in targets[:5] if isinstance(target, str)]
-                if isinstance(targets, list)
-                else []
-            )
+            usable = [target for target in targets[:5] if isinstance(target, str)] if isinstance(targets, list) else []
             found += [(start, end, _join(origin, target)) for target in usable if star or "*" not in target]
         if isinstance(base, str):
             found.append(("", "", _join(origin, "*")))

@@ -12,7 +12,6 @@ import msgspec
 
 from kioku.workspace.facts import ModuleFacts
 from kioku.workspace.languages import entry_rank, is_support
-from kioku.workspace.manifest import Manifest
 from kioku.workspace.tree import FoundFile
 
 MAX_MODULES = 100
@@ -70,7 +69,7 @@ def own_files(folder: Folder, but: frozenset[str] | set[str] = frozenset()) -> l
 
 def is_aside(path: str) -> bool:
     """Tell whether a path leads through a folder of tests, examples, documents or scripts."""
-    return not ASIDE.isdisjoint(path.split("/"))
+    return not ASIDE.isdisjoint(path.lower().split("/"))
 
 
 def find_module_paths(folders: Mapping[str, Folder], packages: set[str]) -> dict[str, bool]:
@@ -96,7 +95,7 @@ def _collect(root: Folder, packages: set[str], above: set[str], found: dict[str,
         here = waiting.pop()
         for name, folder in here.folders.items():
             path = folder.path
-            if path in packages or (name.lower() in ASIDE and path not in above):
+            if path in packages or (is_aside(path) and path not in above):
                 continue
             if not _has_source(folder) and path not in above:
                 continue
@@ -128,7 +127,7 @@ def name_modules(paths: Sequence[str], project: str) -> dict[str, str]:
 
 
 def describe_module(
-    name: str, folder: Folder, files: Sequence[FoundFile], manifest: Manifest | None, description: str | None
+    name: str, folder: Folder, files: Sequence[FoundFile], entries: Sequence[str], description: str | None
 ) -> ModuleFacts:
     """Return the facts of one module from its files; `files` must not be empty."""
     languages = Counter(file.language for file in files if file.language)
@@ -138,20 +137,20 @@ def describe_module(
         path=folder.path,
         language=language,
         files=len(files),
-        key_files=key_files(folder.path, files, manifest.entries if manifest else ()),
+        key_files=key_files(folder.path, files, entries),
         description=description,
     )
 
 
 def key_files(path: str, files: Sequence[FoundFile], entries: Sequence[str]) -> tuple[str, ...]:
-    """Return at most five files to read first.
+    """Return at most five files to read first; `entries` are paths from the root that manifests name.
 
     First what the manifest names, then files named like starting points (shallow ones first), then the
     largest.
     """
     prefix = "" if path == "." else path + "/"
     by_path = {file.path: file for file in files if not is_aside(file.path[len(prefix) :])}
-    named = [prefix + base + entry for entry in entries for base in ("", "src/") if prefix + base + entry in by_path]
+    named = [entry for entry in entries if entry in by_path]
     plain = [file for file in by_path.values() if not is_support(file.path.rpartition("/")[2])]
     starts = sorted(
         (file.path.count("/"), rank, file.path)

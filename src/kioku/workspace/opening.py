@@ -18,13 +18,7 @@ BY_DESCRIPTOR = os.open in os.supports_dir_fd and os.stat in os.supports_dir_fd 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = getattr(os, "O_PATH", 0) | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW | _CLOEXEC
-_READ = (
-    os.O_RDONLY
-    | _CLOEXEC
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+_READ = os.O_RDONLY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _NAME_SURROGATE = 0x20000000  # the bit of Windows' reparse tags that says "leads to another name"
 _STORE_HINT = "Kioku's own store is asked through the tools sessions and context_search"
 
@@ -71,9 +65,7 @@ def open_folder(root: str, relative: str) -> int:
     try:
         folder = os.open(root, _FOLDER & ~_NOFOLLOW)
     except OSError as error:
-        raise ToolError(
-            f"The project's folder {printable(root)} cannot be opened: {error.strerror}."
-        ) from error
+        raise ToolError(f"The project's folder {printable(root)} cannot be opened: {error.strerror}.") from error
     names = _names(root, relative)
     try:
         for depth, name in enumerate(names, 1):
@@ -98,7 +90,10 @@ def check_path(root: str, relative: str) -> os.stat_result:
         if not stat.S_ISDIR(status.st_mode) or _is_link(status):
             raise _not_a_folder(root, names[:depth], status, None)
     if not names:
-        return os.stat(root)
+        try:
+            return os.stat(root)
+        except OSError as error:
+            raise ToolError(f"The project's folder {printable(root)} cannot be looked at: {error.strerror}.") from error
     status = _status(root, names, None)
     if _is_link(status):
         raise _link_error(root, names)
@@ -113,9 +108,7 @@ def _names(root: str, relative: str) -> list[str]:
         if name == ".context":
             below = folded[depth + 1 :]
             if below[:1] == ["run"] or any(inner.startswith("sessions.db") for inner in below):
-                raise refused(
-                    relative, "belongs to Kioku's store, which is never opened as a file", _STORE_HINT
-                )
+                raise refused(relative, "belongs to Kioku's store, which is never opened as a file", _STORE_HINT)
     return names
 
 
@@ -133,15 +126,11 @@ def _is_link(status: os.stat_result) -> bool:
     return stat.S_ISLNK(status.st_mode) or bool(getattr(status, "st_reparse_tag", 0) & _NAME_SURROGATE)
 
 
-def _check(
-    root: str, names: Sequence[str], status: os.stat_result, protected: Collection[tuple[int, int]]
-) -> None:
+def _check(root: str, names: Sequence[str], status: os.stat_result, protected: Collection[tuple[int, int]]) -> None:
     if _is_link(status):
         raise _link_error(root, names)
     if not stat.S_ISREG(status.st_mode):
-        hint = (
-            "list or search it with grep_codebase" if stat.S_ISDIR(status.st_mode) else "only files are read"
-        )
+        hint = "list or search it with grep_codebase" if stat.S_ISDIR(status.st_mode) else "only files are read"
         raise refused("/".join(names), f"is {kind_of(status.st_mode)}, not a file", hint)
     if (status.st_dev, status.st_ino) in protected:
         raise refused("/".join(names), "is Kioku's store, which is never opened as a file", _STORE_HINT)

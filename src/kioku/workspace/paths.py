@@ -63,9 +63,7 @@ def _locate(root: str, given: str, *, windows: bool) -> Located:
     if slashed.startswith("/") or _DRIVE.match(slashed):
         raise refused(given, "is absolute", _relative_hint(root, slashed, windows) or inside)
     if given.startswith("~"):
-        raise refused(
-            given, "starts with ~, which is not expanded", f'{inside}; "./~name" is a file of that name'
-        )
+        raise refused(given, "starts with ~, which is not expanded", f'{inside}; "./~name" is a file of that name')
     if ".." in slashed.split("/"):
         raise refused(given, "goes up with ..", inside)
     try:
@@ -74,15 +72,8 @@ def _locate(root: str, given: str, *, windows: bool) -> Located:
         raise refused(given, "cannot be the name of a file", inside) from None
     names = [name for name in (slashed if windows else given).split("/") if name not in ("", ".")]
     for name in names if windows else ():
-        if (
-            name[-1] in ". "
-            or _RESERVED.match(name)
-            or _SHORT_NAME.search(name)
-            or set(name) & set(':*?"<>|')
-        ):
-            raise refused(
-                given, f'holds "{printable(name, 60)}", a name with a meaning of its own on Windows', inside
-            )
+        if name[-1] in ". " or _RESERVED.match(name) or _SHORT_NAME.search(name) or set(name) & set(':*?"<>|'):
+            raise refused(given, f'holds "{printable(name, 60)}", a name with a meaning of its own on Windows', inside)
     relative = "/".join(names)
     return Located(relative=relative, path=os.path.join(root, *names))
 

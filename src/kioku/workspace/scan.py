@@ -194,12 +194,25 @@ def _modules(
         kept = sorted(sorted(kept, key=lambda path: (-len(sized[path]), path))[:MAX_MODULES])
     present = {file.path for file in tree.files}
     names = name_modules(kept, project)
+    entries = _entries(manifests, present)
     modules = []
     for path in kept:
         found = next((each for each in manifests.get(path, []) if each.defines), None)
         description = _description(root, path, found, present)
-        modules.append(describe_module(names[path], folders[path], sized[path], found, description))
+        modules.append(describe_module(names[path], folders[path], sized[path], entries, description))
     return modules
+
+
+def _entries(manifests: dict[str, list[Manifest]], present: set[str]) -> list[str]:
+    """Return the files that manifests name as starting points, as paths from the root."""
+    named = (
+        f"{'' if folder == '.' else folder + '/'}{base}{entry}"
+        for folder, found in manifests.items()
+        for manifest in found
+        for entry in manifest.entries[:20]
+        for base in ("", "src/")
+    )
+    return [path for path in named if path in present]
 
 
 def _description(root: str, path: str, manifest: Manifest | None, present: set[str]) -> str | None:

@@ -70,9 +70,7 @@ def read_branch(root: str) -> str | None:
     line = (head or "").strip()
     if line.startswith("ref: refs/heads/"):
         branch = line.removeprefix("ref: refs/heads/")
-        usable = (
-            0 < len(branch) <= 255 and branch.isprintable() and branch != ".invalid"
-        )  # .invalid: reftable
+        usable = 0 < len(branch) <= 255 and branch.isprintable() and branch != ".invalid"  # .invalid: reftable
         return branch if usable else None
     if len(line) in (40, 64) and set(line) <= set("0123456789abcdef"):
         return f"detached:{line[:7]}"
@@ -91,7 +89,8 @@ def _small_text(path: str) -> str | None:
     try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             return None
-        return os.fsdecode(os.read(opened, _SMALL))
+        data = os.read(opened, _SMALL)
+        return None if b"\0" in data else os.fsdecode(data)
     except OSError:
         return None
     finally:
