@@ -75,7 +75,7 @@ def load(context_dir: str | None, environ: Mapping[str, str] | None = None) -> S
     if context_dir is not None:
         files.append((os.path.join(context_dir, PROJECT_FILE), False))
     for path, is_user in files:
-        for name, given in _read_toml(path).items():
+        for name, given in _read_toml(path, is_user=is_user).items():
             key = _known(name, path)
             if not (is_user or key.project):
                 raise SettingsError(f"{path}: '{name}' may not be set by a project", hint="set it in your own settings")
@@ -117,21 +117,23 @@ def project_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
     return [(name, environ[name]) for name in names if environ.get(name)]
 
 
-def _read_toml(path: str) -> dict[str, Any]:
+def _read_toml(path: str, *, is_user: bool) -> dict[str, Any]:
     """Return a file's settings as `section.key: value`; a missing file has none."""
+    import stat
+
+    # A FIFO in its place must not hold up the start, and a repository must not lead us elsewhere by a link.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (getattr(os, "O_NOFOLLOW", 0) if not is_user else 0)
     try:
-        # Read as a regular file only: a FIFO put in its place must not hold up the start.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, flags)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-    import stat
-
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > 1 << 20:
+        os.close(descriptor)
+        raise SettingsError(f"{path}: is not a settings file", hint="it must be a regular file of at most 1 MB")
     with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > 1 << 20:
-            raise SettingsError(f"{path}: is not a settings file", hint="it must be a regular file of at most 1 MB")
         text = stream.read()
     import tomllib
 

@@ -1,5 +1,6 @@
 """`kioku cleanup-sessions`: closing sessions that were never ended."""
 
+import math
 import sys
 
 import click
@@ -8,6 +9,13 @@ from kioku import times
 from kioku.cli import places
 from kioku.cli.output import json_option, print_json, print_table, project_option
 from kioku.sessions import sweep
+
+
+def _length(_context: click.Context, _parameter: click.Parameter, hours: float | None) -> float | None:
+    """Refuse `nan`, which is neither below nor above any bound."""
+    if hours is not None and math.isnan(hours):
+        raise click.BadParameter("'nan' is not a number of hours")
+    return hours
 
 
 @click.command("cleanup-sessions")
@@ -19,6 +27,7 @@ from kioku.sessions import sweep
     type=click.FloatRange(0),
     default=None,
     metavar="HOURS",
+    callback=_length,
     help="Only sessions that started at least so long ago; fractions are fine. Default: 1, or what the settings say.",
 )
 @click.option("--force", is_flag=True, help="Do not ask.")

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 
 from kioku import project, settings
@@ -11,6 +12,7 @@ from kioku.mcp.serving import Server, claim_standard_streams, end_within
 from kioku.sessions import processes
 from kioku.sessions.recorder import Recorder
 
+LONGEST_WAIT_FOR_STORE_S = 3.0
 LONGEST_END_S = 1.9
 
 
@@ -26,10 +28,17 @@ def serve(folder: str | None) -> int:
     on_terminal = os.isatty(0)
     recorder = Recorder(where, values.timeout_ms, say)
     application = Kioku(recorder)
-    server = Server(application, *claim_standard_streams())
+    try:
+        server = Server(application, *claim_standard_streams())
+    except OSError as error:
+        say(f"standard input and output are needed to speak with an assistant: {error}")
+        return 1
     server.watch_signals()
     application.changed = server.connection.changed
-    recorder.start()
+    # Serving begins even if another process holds the store: then the recording catches up.
+    begin = threading.Thread(target=recorder.start, daemon=True)
+    begin.start()
+    begin.join(LONGEST_WAIT_FOR_STORE_S)
     is_gone = processes.parent_watch()
     if on_terminal:
         say(f"recording {where.name}: session {(recorder.session_id() or 'not yet begun')[:8]} (Ctrl+C ends it)")

@@ -1,7 +1,7 @@
 """`kioku show`: what Kioku knows about the project."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -10,6 +10,9 @@ from kioku import times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
 from kioku.reports import sessions as reports
+
+if TYPE_CHECKING:
+    from kioku.knowledge import project_yaml
 
 
 @click.command("show")
@@ -44,7 +47,7 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
             "root": where.root,
             "type": file.type,
             "stack": ", ".join(file.stack),
-            "packages": file.package_manager,
+            "packages": ", ".join(file.package_manager),
             "architecture": file.architecture,
         }
         print_facts([(name, str(value)) for name, value in facts.items() if value])
@@ -61,7 +64,7 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
         print_table(("session", "started", "active", "files", "client"), cells, right=("active", "files"))
 
 
-def _show_module(file: Any, name: str, as_json: bool) -> None:
+def _show_module(file: "project_yaml.ProjectFile | None", name: str, as_json: bool) -> None:
     module = None if file is None else file.modules.get(name)
     if module is None:
         from kioku.errors import UsageError

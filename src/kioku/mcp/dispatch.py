@@ -5,6 +5,7 @@ its protocol version in `_meta` a stateless one (2026-07-28). What takes time ru
 never keeps another request waiting; a request that is cancelled gets no answer.
 """
 
+import contextlib
 import queue
 import sys
 import threading
@@ -19,26 +20,32 @@ from kioku.mcp.messages import ProtocolError, RequestId, Resource, ResourceText,
 
 WORKERS = 8
 
-_FRESH_MS = 3_600_000  # how long a stateless client may keep what never changes while we run
+_SUBSCRIPTION = messages.META + "subscriptionId"
+_LASTING = {"ttlMs": 3_600_000, "cacheScope": "private"}  # a stateless client may keep what never changes while we run
+
+# Takes the one answer that a message gets, or None for a message that gets none.
+Reply = Callable[[bytes | None], None]
+Work = Callable[[messages.Params, "Call"], dict[str, Any]]
 
 
 class Call:
     """A request that is being worked on: lets the work see that it was cancelled, and tell how far it is."""
 
-    def __init__(self, send: Callable[[Any], None], request_id: RequestId, progress_token: Any) -> None:
+    def __init__(self, request_id: RequestId, progress_token: Any, send: Callable[[bytes], None], reply: Reply) -> None:
+        self.id = request_id
+        self.reply = reply
         self.cancelled = False
         self._send = send
-        self._request_id = request_id
         self._token = progress_token
         self._last = 0.0
 
     def is_cancelled(self) -> bool:
-        """Tell whether the answer is still wanted."""
+        """Tell whether the answer is not wanted any more."""
         return self.cancelled
 
     def progress(self, done: float, message: str) -> None:
         """Tell the caller how far the work is, if it asked for that; `done` must grow."""
-        if self._token is not None and not self.cancelled and done > self._last:
+        if isinstance(self._token, RequestId) and not self.cancelled and done > self._last:
             self._last = done
             params = {"progressToken": self._token, "progress": done, "message": message}
             self._send(messages.notification("notifications/progress", params))
@@ -70,19 +77,18 @@ class Application(Protocol):
 class Connection:
     """The state of one connection. `receive` is called by one thread; `send` must accept messages from any."""
 
-    def __init__(self, application: Application, send: Callable[[Any], None]) -> None:
+    def __init__(self, application: Application, send: Callable[[bytes], None]) -> None:
         self._application = application
         self._send = send
         self._version: str | None = None
         self._stateless = False
+        self._lock = threading.Lock()  # for the three that follow
         self._calls: dict[RequestId, Call] = {}
-        self._listeners: dict[RequestId, set[str]] = {}
+        self._listeners: dict[RequestId, frozenset[str]] = {}
         self._subscribed: set[str] = set()
-        self._batch: dict[RequestId, list[Any]] = {}
-        self._lock = threading.Lock()
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._workers = 0
-        self._idle_workers = 0
+        self._idle_workers = threading.Semaphore(0)
 
     @property
     def in_flight(self) -> int:
@@ -91,261 +97,241 @@ class Connection:
 
     def receive(self, line: bytes) -> None:
         """Take one line in and answer it, now or from a worker thread. Raises nothing."""
-        try:
-            message = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
-            self._send(messages.failure(None, ProtocolError(messages.PARSE_ERROR, f"not JSON: {error}")))
-            return
-        if isinstance(message, list):
-            self._receive_batch(message)
+        if line.startswith(b"["):
+            self._receive_batch(line)
         else:
-            self._receive_one(line)
+            self._receive_one(line, self._reply)
 
-    def refuse_oversized(self, limit: int) -> None:
-        """Answer a line that was too long to be read."""
-        text = f"a message may have at most {limit} bytes"
-        self._send(messages.failure(None, ProtocolError(messages.INVALID_REQUEST, text)))
+    def refuse(self, why: str) -> None:
+        """Answer what is no message at all."""
+        self._send(messages.failure(None, ProtocolError(messages.INVALID_REQUEST, why)))
 
     def changed(self, uri: str) -> None:
         """Tell those who subscribed to a resource that it changed. Any thread may call it."""
-        if uri in self._subscribed:
-            self._send(messages.notification("notifications/resources/updated", {"uri": uri}))
         with self._lock:
-            listening = [id for id, uris in self._listeners.items() if uri in uris]
-        for id in listening:
-            params = {"uri": uri, "_meta": {messages.META + "subscriptionId": id}}
-            self._send(messages.notification("notifications/resources/updated", params))
+            listening: list[dict[str, Any]] = [{}] if uri in self._subscribed else []
+            listening += [{"_meta": {_SUBSCRIPTION: id}} for id, uris in self._listeners.items() if uri in uris]
+            for of in listening:
+                self._send(messages.notification("notifications/resources/updated", {"uri": uri, **of}))
 
-    def cancel_all(self) -> None:
-        """Let every call know that its answer is not wanted any more."""
+    def close(self) -> None:
+        """Let every call know that its answer is not wanted any more, and end the subscriptions."""
         with self._lock:
             for call in self._calls.values():
                 call.cancelled = True
+            for listener in self._listeners:
+                result = self._complete({"_meta": {_SUBSCRIPTION: listener}})
+                self._send(messages.answer(listener, result))
+            self._listeners.clear()
 
-    def close(self) -> None:
-        """End the subscriptions that are still open, each with its answer."""
-        with self._lock:
-            open_ones, self._listeners = list(self._listeners), {}
-        for id in open_ones:
-            self._answer(id, {"_meta": {messages.META + "subscriptionId": id}})
+    # --- messages ---------------------------------------------------------------------------------------------------
 
-    # --- envelopes --------------------------------------------------------------------------------------------------
+    def _reply(self, message: bytes | None) -> None:
+        if message is not None:
+            self._send(message)
 
-    def _receive_batch(self, batch: list[Any]) -> None:
-        if self._version != messages.BATCH_VERSION or not batch:
-            text = "batches belong to protocol version 2025-03-26" if batch else "an empty batch"
-            self._send(messages.failure(None, ProtocolError(messages.INVALID_REQUEST, text)))
+    def _receive_batch(self, line: bytes) -> None:
+        try:
+            batch = msgspec.json.decode(line.decode(), type=list[msgspec.Raw])
+            if self._version != messages.BATCH_VERSION or not batch:
+                raise ProtocolError(messages.INVALID_REQUEST, "a batch needs content and version 2025-03-26")
+        except (ProtocolError, ValueError, RecursionError) as error:
+            self._send(messages.failure(None, _as_protocol_error(error, messages.INVALID_REQUEST)))
             return
-        ids = [item["id"] for item in batch if isinstance(item, dict) and "method" in item and "id" in item]
-        together: list[Any] = [len(ids)]
-        with self._lock:
-            self._batch |= {id: together for id in ids if isinstance(id, RequestId)}
+        together = _Batch(len(batch), self._send)
         for item in batch:
-            self._receive_one(msgspec.json.encode(item))
+            self._receive_one(bytes(item), together.reply)
 
-    def _receive_one(self, line: bytes) -> None:
+    def _receive_one(self, line: bytes, reply: Reply) -> None:
+        request_id: RequestId | None = None
         try:
-            envelope = msgspec.json.decode(line, type=messages.Envelope)
-        except msgspec.DecodeError as error:
-            self._send(messages.failure(None, ProtocolError(messages.INVALID_REQUEST, f"not a message: {error}")))
-            return
-        id, method = envelope.id, envelope.method
-        if method is msgspec.UNSET:
-            if id is msgspec.UNSET:
-                wrong = ProtocolError(messages.INVALID_REQUEST, "neither a request, a notification nor an answer")
-                self._send(messages.failure(None, wrong))
-            return  # an answer: we never ask anything
-        if id is msgspec.UNSET:
-            if isinstance(method, str):
-                self._notified(method, envelope.params)
-            return
-        valid_id = id if isinstance(id, RequestId) and not isinstance(id, bool) else None
-        try:
-            if envelope.jsonrpc != "2.0" or valid_id is None or not isinstance(method, str):
-                raise ProtocolError(messages.INVALID_REQUEST, 'a request has "jsonrpc": "2.0", an id and a method')
-            self._requested(valid_id, method, envelope.params)
-        except ProtocolError as error:
-            self._refuse(valid_id, error)
-        except msgspec.DecodeError as error:
-            self._refuse(valid_id, ProtocolError(messages.INVALID_PARAMS, f"{method}: {error}"))
+            message = msgspec.json.decode(line.decode(), type=messages.Envelope)
+            has_id, has_method = message.id is not msgspec.UNSET, message.method is not msgspec.UNSET
+            if has_id and has_method:
+                if isinstance(message.id, RequestId) and not isinstance(message.id, bool):
+                    request_id = message.id
+                if request_id is None or message.jsonrpc != "2.0" or not isinstance(message.method, str):
+                    raise ProtocolError(messages.INVALID_REQUEST, 'a request has "jsonrpc": "2.0", an id and a method')
+                self._request(request_id, message.method, message.params, reply)
+                return
+            if not has_id and not has_method:
+                raise ProtocolError(messages.INVALID_REQUEST, "neither a request, a notification nor an answer")
+            if message.method == "notifications/cancelled":
+                self._cancel(message.params)
+            reply(None)  # other notifications tell us nothing, and answers cannot be: we never ask
+        except (ProtocolError, ValueError, RecursionError) as error:
+            code = messages.INVALID_REQUEST if request_id is None else messages.INVALID_PARAMS
+            reply(messages.failure(request_id, _as_protocol_error(error, code)))
 
-    def _notified(self, method: str, params: msgspec.Raw) -> None:
-        if method != "notifications/cancelled":
-            return
-        try:
-            target = msgspec.json.decode(params, type=messages.CancelParams).request_id
-        except msgspec.DecodeError:
-            return  # a notification cannot be answered
-        with self._lock:
-            if target in self._calls:
-                self._calls[target].cancelled = True
-            self._listeners.pop(target, None)  # type: ignore[arg-type] # None is simply not there
+    def _cancel(self, params: msgspec.Raw) -> None:
+        with contextlib.suppress(ValueError):  # a notification cannot be answered, not even a wrong one
+            target = msgspec.json.decode(params, type=messages.Params).request_id
+            with self._lock:
+                if target in self._calls:
+                    self._calls[target].cancelled = True
+                elif target is not None:
+                    self._listeners.pop(target, None)
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
-    def _requested(self, id: RequestId, method: str, params: msgspec.Raw) -> None:
-        meta = msgspec.json.decode(params, type=messages.Params).meta
-        self._settle_era(method, meta)
-        if method == "initialize":
-            self._answer(id, self._initialize(params))
-        elif method == "server/discover" and self._stateless:
-            self._answer(id, self._discover())
-        elif method == "ping" and not self._stateless:
-            self._answer(id, {})
-        elif method == "tools/list":
-            self._answer(id, {"tools": self._application.tools()}, lasting=True)
-        elif method == "resources/list":
-            found = [resource for resource in self._application.resources() if resource.uri is not None]
-            self._answer(id, {"resources": found}, lasting=True)
-        elif method == "resources/templates/list":
-            found = [resource for resource in self._application.resources() if resource.uri_template is not None]
-            self._answer(id, {"resourceTemplates": found}, lasting=True)
-        elif method == "tools/call":
-            wanted = msgspec.json.decode(params, type=messages.CallParams)
-            self._start(id, meta, lambda call: self._call_tool(wanted, call))
-        elif method == "resources/read":
-            uri = msgspec.json.decode(params, type=messages.ResourceParams).uri
-            self._start(id, meta, lambda call: self._read_resource(uri, call))
-        elif method in ("resources/subscribe", "resources/unsubscribe") and not self._stateless:
-            uri = msgspec.json.decode(params, type=messages.ResourceParams).uri
-            (self._subscribed.add if method == "resources/subscribe" else self._subscribed.discard)(uri)
-            self._answer(id, {})
+    def _request(self, request_id: RequestId, method: str, raw_params: msgspec.Raw, reply: Reply) -> None:
+        params = msgspec.json.decode(raw_params, type=messages.Params)
+        self._settle_era(method, params)
+        if request_id in self._calls or request_id in self._listeners:
+            raise ProtocolError(messages.INVALID_REQUEST, f"request {request_id!r} has not been answered yet")
+        if method in ("tools/call", "resources/read"):
+            work = self._call_tool if method == "tools/call" else self._read_resource
+            self._start(Call(request_id, params.meta.get("progressToken"), self._send, reply), params, work)
         elif method == "subscriptions/listen" and self._stateless:
-            self._listen(id, msgspec.json.decode(params, type=messages.ListenParams))
+            self._listen(request_id, params.notifications.resource_subscriptions)
         else:
-            raise ProtocolError(messages.METHOD_NOT_FOUND, f"no such method: {method[:200]}")
+            reply(messages.answer(request_id, self._complete(self._at_once(method, params))))
 
-    def _settle_era(self, method: str, meta: dict[str, Any]) -> None:
+    def _at_once(self, method: str, params: messages.Params) -> dict[str, Any]:
+        """Return the result of a request that takes no time."""
+        match method:
+            case "initialize":
+                return self._initialize(params)
+            case "tools/list":
+                return {"tools": self._application.tools(), **_LASTING}
+            case "resources/list":
+                found = [resource for resource in self._application.resources() if resource.uri is not None]
+                return {"resources": found, **_LASTING}
+            case "resources/templates/list":
+                found = [resource for resource in self._application.resources() if resource.uri_template is not None]
+                return {"resourceTemplates": found, **_LASTING}
+            case "server/discover" if self._stateless:
+                return {"supportedVersions": messages.STATELESS_VERSIONS, **self._offer(), **_LASTING}
+            case "ping" if not self._stateless:
+                return {}
+            case "resources/subscribe" if not self._stateless:
+                with self._lock:
+                    self._subscribed.add(params.uri)
+                return {}
+            case "resources/unsubscribe" if not self._stateless:
+                with self._lock:
+                    self._subscribed.discard(params.uri)
+                return {}
+        raise ProtocolError(messages.METHOD_NOT_FOUND, f"no such method: {method[:200]}")
+
+    def _settle_era(self, method: str, params: messages.Params) -> None:
         """Let the first request decide the era, and hold every later one to it."""
-        named = meta.get(messages.META + "protocolVersion")
+        named = params.meta.get(messages.META + "protocolVersion")
         if self._version is None and named is None:
             if method not in ("initialize", "ping"):
                 raise ProtocolError(messages.INVALID_REQUEST, "the first request must be 'initialize'")
         elif self._version is None or self._stateless:
             if named not in messages.STATELESS_VERSIONS or method == "initialize":
-                supported = list(messages.STATELESS_VERSIONS if self._stateless else _ALL_VERSIONS)
-                raise ProtocolError(
-                    messages.UNSUPPORTED_VERSION,
-                    f"protocol version {named!r} is not supported here",
-                    {"supported": supported, "requested": str(named)},
-                )
+                stateful = () if self._stateless else messages.STATEFUL_VERSIONS
+                data = {"supported": [*stateful, *messages.STATELESS_VERSIONS], "requested": str(named)}
+                text = f"'{method[:200]}' with protocol version {named!r} is not supported here"
+                raise ProtocolError(messages.UNSUPPORTED_VERSION, text, data)
             if self._version is None:
                 self._version, self._stateless = named, True
-                self._meet(meta.get(messages.META + "clientInfo"))
+                self._meet(params.meta.get(messages.META + "clientInfo"))
 
-    def _initialize(self, params: msgspec.Raw) -> dict[str, Any]:
-        wanted = msgspec.json.decode(params, type=messages.InitializeParams)
-        known = wanted.protocol_version in messages.STATEFUL_VERSIONS
-        self._version = wanted.protocol_version if known else messages.STATEFUL_VERSIONS[-1]
-        self._application.on_client(wanted.client_info.name, wanted.client_info.version)
+    def _initialize(self, params: messages.Params) -> dict[str, Any]:
+        known = params.protocol_version in messages.STATEFUL_VERSIONS
+        self._version = params.protocol_version if known else messages.STATEFUL_VERSIONS[-1]
+        self._meet(params.client_info)
         return {"protocolVersion": self._version, "serverInfo": self._server_info(), **self._offer()}
 
-    def _discover(self) -> dict[str, Any]:
-        meta = {messages.META + "serverInfo": self._server_info()}
-        lasting = {"ttlMs": _FRESH_MS, "cacheScope": "private"}
-        return {"supportedVersions": list(_ALL_VERSIONS), "_meta": meta, **lasting, **self._offer()}
+    def _meet(self, client: Any) -> None:
+        with contextlib.suppress(msgspec.ValidationError):  # one that does not name itself is served as well
+            info = msgspec.convert(client, messages.Implementation)
+            self._application.on_client(info.name, info.version)
 
     def _offer(self) -> dict[str, Any]:
-        capabilities: dict[str, Any] = {"tools": {}, "resources": {"subscribe": True}}
+        capabilities = {"tools": {}, "resources": {"subscribe": True}}
         return {"capabilities": capabilities, "instructions": self._application.instructions}
 
     def _server_info(self) -> dict[str, str]:
         return {"name": self._application.name, "version": self._application.version}
 
-    def _meet(self, client: Any) -> None:
-        try:
-            info = msgspec.convert(client, messages.Implementation)
-        except msgspec.ValidationError:
-            return  # a client that does not name itself is no reason to refuse it
-        self._application.on_client(info.name, info.version)
+    def _complete(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Add to a result, or leave out of it, what depends on the era."""
+        if self._stateless:
+            meta = {messages.META + "serverInfo": self._server_info(), **result.get("_meta", {})}
+            return {**result, "resultType": "complete", "_meta": meta}
+        return {name: value for name, value in result.items() if name not in _LASTING}
 
-    def _listen(self, id: RequestId, params: messages.ListenParams) -> None:
-        wanted = params.notifications.resource_subscriptions
-        with self._lock:
-            self._listeners[id] = set(wanted)
-        granted = {"resourceSubscriptions": wanted} if wanted else {}
-        meta = {messages.META + "subscriptionId": id}
-        acknowledged = {"notifications": granted, "_meta": meta}
-        self._send(messages.notification("notifications/subscriptions/acknowledged", acknowledged))
+    def _listen(self, request_id: RequestId, uris: list[str]) -> None:
+        params = {
+            "notifications": {"resourceSubscriptions": uris} if uris else {},
+            "_meta": {_SUBSCRIPTION: request_id},
+        }
+        with self._lock:  # nothing may be sent about a subscription before it was acknowledged
+            self._send(messages.notification("notifications/subscriptions/acknowledged", params))
+            self._listeners[request_id] = frozenset(uris)
 
     # --- work -------------------------------------------------------------------------------------------------------
 
-    def _start(self, id: RequestId, meta: dict[str, Any], work: Callable[[Call], dict[str, Any]]) -> None:
-        call = Call(self._send, id, meta.get("progressToken"))
+    def _start(self, call: Call, params: messages.Params, work: Work) -> None:
         with self._lock:
-            if id in self._calls:
-                raise ProtocolError(messages.INVALID_REQUEST, f"request {id!r} is still being worked on")
-            self._calls[id] = call
-            start_one = self._idle_workers < self._work.qsize() + 1 and self._workers < WORKERS
-            self._workers += start_one
-        self._work.put(lambda: self._run(id, call, work))
-        if start_one:
+            self._calls[call.id] = call
+        self._work.put(lambda: self._run(call, params, work))
+        if not self._idle_workers.acquire(blocking=False) and self._workers < WORKERS:
+            self._workers += 1
             threading.Thread(target=self._work_on, daemon=True).start()
 
     def _work_on(self) -> None:
         while True:
-            with self._lock:
-                self._idle_workers += 1
-            job = self._work.get()
-            with self._lock:
-                self._idle_workers -= 1
-            job()
+            self._work.get()()
+            self._idle_workers.release()
 
-    def _run(self, id: RequestId, call: Call, work: Callable[[Call], dict[str, Any]]) -> None:
-        result: dict[str, Any] = {}
-        wrong: ProtocolError | None = None
+    def _run(self, call: Call, params: messages.Params, work: Work) -> None:
+        message: bytes | None = None
         try:
-            result = work(call)
+            if not call.cancelled:
+                message = messages.answer(call.id, self._complete(work(params, call)))
         except CancelledCallError:
-            call.cancelled = True
+            pass
         except ProtocolError as error:
-            wrong = error
+            message = messages.failure(call.id, error)
+        except KiokuError as error:
+            message = messages.failure(call.id, ProtocolError(messages.INTERNAL_ERROR, str(error)))
         except Exception as error:  # a defect of ours must not take the connection down
             print(f"kioku: unexpected {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
-            wrong = ProtocolError(messages.INTERNAL_ERROR, f"Kioku failed: {type(error).__name__}: {error}")
-        if wrong is not None and not call.cancelled:
-            self._refuse(id, wrong)
-        elif not call.cancelled:
-            self._answer(id, result)
+            message = messages.failure(call.id, ProtocolError(messages.INTERNAL_ERROR, f"Kioku failed: {error!r}"))
+        call.reply(None if call.cancelled else message)
         with self._lock:
-            self._calls.pop(id, None)
+            del self._calls[call.id]
 
-    def _call_tool(self, params: messages.CallParams, call: Call) -> dict[str, Any]:
+    def _call_tool(self, params: messages.Params, call: Call) -> dict[str, Any]:
         return self._application.call_tool(params.name, bytes(params.arguments), call).as_result()
 
-    def _read_resource(self, uri: str, call: Call) -> dict[str, Any]:
+    def _read_resource(self, params: messages.Params, call: Call) -> dict[str, Any]:
         try:
-            found = self._application.read_resource(uri, call)
-        except KiokuError as error:
-            raise ProtocolError(messages.INTERNAL_ERROR, str(error)) from error
+            found = self._application.read_resource(params.uri, call)
         except ProtocolError as error:
             if error.code == messages.RESOURCE_NOT_FOUND and self._stateless:
-                raise ProtocolError(messages.INVALID_PARAMS, error.message, error.data) from error
+                error.code = messages.INVALID_PARAMS
             raise
-        contents = {"contents": [{"uri": found.uri, "mimeType": found.mime_type, "text": found.text}]}
-        return contents | ({"ttlMs": 0, "cacheScope": "private"} if self._stateless else {})
+        content = {"uri": found.uri, "mimeType": found.mime_type, "text": found.text}
+        return {"contents": [content], **_LASTING, "ttlMs": 0}
 
-    # --- answers ----------------------------------------------------------------------------------------------------
 
-    def _answer(self, id: RequestId, result: dict[str, Any], *, lasting: bool = False) -> None:
-        if self._stateless:
-            result = {"resultType": "complete", **result}
-            if lasting:
-                result |= {"ttlMs": _FRESH_MS, "cacheScope": "private"}
-        self._deliver(id, messages.answer(id, result))
+class _Batch:
+    """Collects what is to be answered to a batch; it goes out together when each message has had its say."""
 
-    def _refuse(self, id: RequestId | None, error: ProtocolError) -> None:
-        self._deliver(id, messages.failure(id, error))
+    def __init__(self, size: int, send: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._left = size
+        self._answers: list[bytes] = []
+        self._lock = threading.Lock()
 
-    def _deliver(self, id: RequestId | None, message: dict[str, Any]) -> None:
-        """Send an answer, or keep it until the batch that it belongs to is complete."""
+    def reply(self, message: bytes | None) -> None:
+        """Take the answer to one of the messages, or None for one that gets none."""
         with self._lock:
-            together = None if id is None else self._batch.pop(id, None)
-            if together is not None:
-                together.append(message)
-                if len(together) - 1 < together[0]:
-                    return
-        self._send(message if together is None else together[1:])
+            self._left -= 1
+            if message is not None:
+                self._answers.append(message)
+            if self._left == 0 and self._answers:
+                self._send(b"[" + b",".join(self._answers) + b"]")
 
 
-_ALL_VERSIONS = (*messages.STATEFUL_VERSIONS, *messages.STATELESS_VERSIONS)
+def _as_protocol_error(error: Exception, code: int) -> ProtocolError:
+    """Return the refusal of a message: with `code` when it is JSON, but not what we expect."""
+    if isinstance(error, ProtocolError):
+        return error
+    return ProtocolError(code if isinstance(error, msgspec.ValidationError) else messages.PARSE_ERROR, str(error))

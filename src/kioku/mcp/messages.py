@@ -1,7 +1,7 @@
 """The protocol's messages (modelcontextprotocol.io, revisions 2024-11-05 to 2026-07-28) as types.
 
-Incoming messages are decoded in two steps, the envelope first and the parameters by method, so that a wrong parameter
-is answered under its request's id.
+Incoming messages are decoded in two steps, the envelope first, so that a wrong parameter is answered under its
+request's id. Outgoing ones are made as bytes, a line without its end.
 """
 
 from typing import Any, Final
@@ -22,7 +22,7 @@ UNSUPPORTED_VERSION: Final = -32022
 
 META: Final = "io.modelcontextprotocol/"
 
-RequestId = str | int | float
+RequestId = str | int
 
 
 class ProtocolError(Exception):
@@ -51,48 +51,23 @@ class Implementation(msgspec.Struct):
     version: str = ""
 
 
-class InitializeParams(msgspec.Struct, rename="camel"):
-    """Parameters of `initialize`."""
-
-    protocol_version: str
-    client_info: Implementation = msgspec.field(default_factory=lambda: Implementation("unknown"))
-
-
-class Params(msgspec.Struct):
-    """Parameters of which only `_meta` matters."""
-
-    meta: dict[str, Any] = msgspec.field(default_factory=dict, name="_meta")
-
-
-class CallParams(Params):
-    """Parameters of `tools/call`."""
-
-    name: str = ""
-    arguments: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class ResourceParams(Params):
-    """Parameters of `resources/read`, `resources/subscribe` and `resources/unsubscribe`."""
-
-    uri: str = ""
-
-
-class CancelParams(msgspec.Struct, rename="camel"):
-    """Parameters of `notifications/cancelled`."""
-
-    request_id: RequestId | None = None
-
-
-class ListenFilter(msgspec.Struct, rename="camel"):
-    """What a `subscriptions/listen` asks for; of the kinds that exist, only resources ever change here."""
+class Listening(msgspec.Struct, rename="camel"):
+    """What `subscriptions/listen` asks for; of the kinds that exist, only resources ever change here."""
 
     resource_subscriptions: list[str] = []
 
 
-class ListenParams(Params):
-    """Parameters of `subscriptions/listen`."""
+class Params(msgspec.Struct, rename="camel"):
+    """What requests may bring with them; each method looks at its own."""
 
-    notifications: ListenFilter = msgspec.field(default_factory=ListenFilter)
+    meta: dict[str, Any] = msgspec.field(default_factory=dict, name="_meta")
+    protocol_version: str = ""
+    client_info: Any = None
+    name: str = ""
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+    uri: str = ""
+    request_id: RequestId | None = None
+    notifications: Listening = msgspec.field(default_factory=Listening)
 
 
 class Tool(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -123,10 +98,8 @@ class ToolResult(msgspec.Struct):
 
     def as_result(self) -> dict[str, Any]:
         """Return the result of `tools/call`."""
-        result: dict[str, Any] = {"content": [{"type": "text", "text": self.text}], "isError": self.is_error}
-        if self.structured is not None:
-            result["structuredContent"] = self.structured
-        return result
+        structured = {} if self.structured is None else {"structuredContent": self.structured}
+        return {"content": [{"type": "text", "text": self.text}], "isError": self.is_error, **structured}
 
 
 class ResourceText(msgspec.Struct):
@@ -137,28 +110,29 @@ class ResourceText(msgspec.Struct):
     mime_type: str = "text/markdown"
 
 
-def answer(id: RequestId | None, result: dict[str, Any]) -> dict[str, Any]:
+def answer(request_id: RequestId, result: dict[str, Any]) -> bytes:
     """Return the message that answers a request."""
-    return {"jsonrpc": "2.0", "id": id, "result": result}
+    return _encode(id=request_id, result=result)
 
 
-def failure(id: RequestId | None, error: ProtocolError) -> dict[str, Any]:
+def failure(request_id: RequestId | None, error: ProtocolError) -> bytes:
     """Return the message that refuses a request."""
     body = {"code": error.code, "message": error.message}
-    return {"jsonrpc": "2.0", "id": id, "error": body if error.data is None else {**body, "data": error.data}}
+    return _encode(id=request_id, error=body if error.data is None else {**body, "data": error.data})
 
 
-def notification(method: str, params: dict[str, Any]) -> dict[str, Any]:
+def notification(method: str, params: dict[str, Any]) -> bytes:
     """Return a message that expects no answer."""
-    return {"jsonrpc": "2.0", "method": method, "params": params}
+    return _encode(method=method, params=params)
 
 
-def encode(message: Any) -> bytes:
-    """Write a message as one line; lone surrogates, which UTF-8 cannot hold, become `?`."""
+def _encode(**fields: Any) -> bytes:
+    """Write a message; lone surrogates, which UTF-8 cannot hold, become `?`."""
+    message = {"jsonrpc": "2.0", **fields}
     try:
-        return msgspec.json.encode(message) + b"\n"
+        return msgspec.json.encode(message)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_encodable(msgspec.to_builtins(message))) + b"\n"
+        return msgspec.json.encode(_encodable(msgspec.to_builtins(message)))
 
 
 def _encodable(value: Any) -> Any:

@@ -1,11 +1,11 @@
 """The resources: what Kioku knows, under addresses that a client can show, read and subscribe to."""
 
 import os
-from typing import Any
 from urllib.parse import unquote
 
 from kioku import times
 from kioku.errors import UsageError
+from kioku.knowledge.project_yaml import ProjectFile, load
 from kioku.mcp import messages
 from kioku.mcp.messages import ProtocolError, Resource, ResourceText
 from kioku.mcp.render import clean, session_lines, session_text
@@ -58,39 +58,37 @@ def _missing(uri: str, why: str) -> ProtocolError:
     return ProtocolError(messages.RESOURCE_NOT_FOUND, f"{uri[:500]}: {why}", {"uri": uri[:500]})
 
 
-def _project_file(bench: Workbench) -> Any:
+def _project_file(bench: Workbench) -> ProjectFile | None:
     """Return the typed content of project.yaml, or None where there is none yet."""
-    from kioku.knowledge import project_yaml
-
     path = os.path.join(bench.recorder.project.context_dir, "project.yaml")
-    return project_yaml.load(path) if os.path.lexists(path) else None
+    return load(path) if os.path.lexists(path) else None
 
 
-def _overview(file: Any, bench: Workbench) -> str:
+def _overview(file: ProjectFile | None, bench: Workbench) -> str:
     if file is None:
         return f"# {clean(bench.recorder.project.name)}\n\nNot scanned yet: the person can run `kioku init`."
-    lines = [f"# {clean(file.name)}", ""]
+    lines = [f"# {clean(file.name or bench.recorder.project.name)}", ""]
     facts = {
         "kind": file.type,
         "stack": ", ".join(file.stack),
-        "package manager": file.package_manager,
+        "package manager": ", ".join(file.package_manager),
         "architecture": file.architecture,
     }
     lines += [f"- {name}: {clean(str(value))}" for name, value in facts.items() if value]
     if file.modules:
         lines += ["", "## Modules", ""]
-        lines += [f"- {clean(name)} ({clean(module.path)}): {clean(module.description or '')}".rstrip(": ")
+        lines += [f"- {clean(name)} ({clean(module.path or '.')}): {clean(module.description or '')}".rstrip(": ")
                   for name, module in file.modules.items()]  # fmt: skip
     return "\n".join(lines)
 
 
-def _module(uri: str, name: str, file: Any) -> str:
+def _module(uri: str, name: str, file: ProjectFile | None) -> str:
     module = None if file is None else file.modules.get(name)
     if module is None:
         names = [] if file is None else sorted(file.modules)
         known = f"there are: {', '.join(clean(n) for n in names[:50])}" if names else "the person can run `kioku init`"
         raise _missing(uri, f"there is no module '{name}'; {known}")
-    lines = [f"# {clean(name)}", "", f"path: {clean(module.path)}"]
+    lines = [f"# {clean(name)}", "", f"path: {clean(module.path or '.')}"]
     if module.description:
         lines.append(clean(module.description))
     for title in ("key_files", "patterns", "rules", "decisions", "issues"):

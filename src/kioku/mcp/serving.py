@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kioku.mcp import messages
 from kioku.mcp.dispatch import Application, Connection
 from kioku.mcp.wire import Wire
 
@@ -20,19 +19,20 @@ LONGEST_LINE = 16 << 20  # bytes
 TICK_S = 1.0
 _ANSWERS_S = 1.0  # how long answers in flight may take once the end has come
 _FLUSH_S = 0.4
+_LOOK_S = 0.02  # how often it is looked whether all answers are given: the last one's end rings no bell
 _UNSENT_LIMIT = 16 << 20  # bytes that a client may leave unread before we stop working on its requests
 
 
 class Server:
     """A server for one client. `changed` may be called from any thread, also by the application."""
 
-    def __init__(self, application: Application, source: int, sink: int, *, threaded: bool | None = None) -> None:
-        self._wire = Wire(source, sink) if threaded is None else Wire(source, sink, threaded=threaded)
-        self.connection = Connection(application, self._send)
+    def __init__(self, application: Application, source: int, sink: int) -> None:
+        self._wire = Wire(source, sink)
+        self.connection = Connection(application, lambda message: self._wire.send(message + b"\n"))
         self._signal: int | None = None
         self._buffer = bytearray()
-        self._searched = 0
-        self._skipping = False
+        self._searched = 0  # how much of the buffer is known to hold no line end
+        self._skipping = False  # inside a line that is too long
 
     def watch_signals(self) -> None:
         """Let SIGINT, SIGTERM and SIGHUP end the serving. Call it from the main thread."""
@@ -50,36 +50,39 @@ class Server:
         application's calls wait for.
         """
         reason = self._serve(tick)
-        deadline = time.monotonic() + _ANSWERS_S
+        deadline, left = time.monotonic() + _ANSWERS_S, self.connection.in_flight
         while self.connection.in_flight and not self._wire.is_broken and time.monotonic() < deadline:
-            self._wire.wait(deadline - time.monotonic(), reading=False)
-        self.connection.cancel_all()
-        stop_work()
+            self._wire.wait(_LOOK_S, reading=False)
+            # Requests that were followed by the end of input are all answered, as long as that goes on.
+            if reason == "eof" and self._signal is None and self.connection.in_flight < left:
+                deadline, left = time.monotonic() + _ANSWERS_S, self.connection.in_flight
         self.connection.close()
-        self._wire.flush(_FLUSH_S)
+        stop_work()
+        deadline = time.monotonic() + _FLUSH_S
+        # What was interrupted is recorded too, but has no answer that would tell of its end.
+        while (self.connection.in_flight or self._wire.unsent) and time.monotonic() < deadline:
+            self._wire.wait(_LOOK_S, reading=False)
         return reason
 
     def _serve(self, tick: Callable[[], bool]) -> str:
         next_tick = time.monotonic() + TICK_S
-        while True:
-            if self._signal is not None:
-                return "signal"
+        while self._signal is None:
             if self._wire.is_broken:
                 return "broken"
             congested = self._wire.unsent > _UNSENT_LIMIT
-            if not congested:
+            if self._wire.at_end:
+                self._buffer += b"\n"  # an input that is a file often ends without one
+            if self._wire.at_end or not congested:
                 self._take_lines()
-            if self._wire.at_end and (congested or b"\n" not in self._buffer):
-                self._take_rest()
+            if self._wire.at_end:
                 return "eof"
-            data = self._wire.wait(
-                next_tick - time.monotonic(), reading=not congested or len(self._buffer) < LONGEST_LINE
-            )
-            self._buffer += data
+            reading = not congested or len(self._buffer) < LONGEST_LINE
+            self._buffer += self._wire.wait(next_tick - time.monotonic(), reading=reading)
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + TICK_S
                 if tick():
                     return "parent"
+        return "signal"
 
     def _take_lines(self) -> None:
         """Hand on each complete line; a line beyond the limit is thrown away as it comes in."""
@@ -89,7 +92,7 @@ class Server:
             self._searched = 0
             if self._skipping or end > LONGEST_LINE:
                 self._skipping = False
-                self.connection.refuse_oversized(LONGEST_LINE)
+                self.connection.refuse(f"a message may have at most {LONGEST_LINE} bytes")
             elif line:
                 self.connection.receive(line)
         self._searched = len(self._buffer)
@@ -97,18 +100,8 @@ class Server:
             self._buffer.clear()
             self._searched, self._skipping = 0, True
 
-    def _take_rest(self) -> None:
-        """Hand on a last line that has no line end: an input that is a file often ends so."""
-        if self._buffer.strip() and not self._skipping:
-            self._buffer += b"\n"
-            self._searched = 0
-            self._take_lines()
-
     def _signalled(self, number: int, _frame: Any) -> None:
         self._signal = number
-
-    def _send(self, message: Any) -> None:
-        self._wire.send(messages.encode(message))
 
 
 def claim_standard_streams() -> tuple[int, int]:
@@ -117,8 +110,10 @@ def claim_standard_streams() -> tuple[int, int]:
     Afterwards the usual numbers lead to nothing (input) and to standard error (output), so that no library or child
     can disturb the messages.
     """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    while nothing <= 2:  # we were started with this one closed
+        nothing = os.dup(nothing)
     source, sink = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)

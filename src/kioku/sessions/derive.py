@@ -1,7 +1,8 @@
 """Sessions are derived from activities: the rules, as pure functions.
 
 A session is a maximal run of one stream's activities in which every gap (an activity's start minus the latest end so
-far) is shorter than the timeout. Marks end a session but are no activity: one that is followed by activity within the
+far) is shorter than the timeout. Where the setting changed, each activity holds its session open until its own end plus
+the timeout in force at its start, so that one that arrives late can join runs but never divides one. Marks end a session but are no activity: one that is followed by activity within the
 timeout is taken back. `fold` adds one activity to a run, whether it is the next live one or one of a whole stream that
 is derived anew, so what is kept up to date step by step equals what a rebuild finds.
 """
@@ -36,7 +37,8 @@ class Timeouts(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, kw_only=True):
     """A session in the making. `block_start_at` is where the last stretch of active time began.
 
-    `last_activity_at` is the latest end so far, `last_start_at` the latest start.
+    `last_activity_at` is the latest end so far, `last_start_at` the latest start; `timeout_ms` is the silence after the
+    latest end that ends the run.
     """
 
     first_activity_at: int
@@ -66,7 +68,7 @@ def begin(activity: Report, timeouts: Timeouts) -> Run:
         last_start_at=activity.at,
         block_start_at=activity.at,
         last_activity_at=activity.at,
-        timeout_ms=timeouts.at(activity.at),
+        timeout_ms=0,
     )
     fold(run, activity, timeouts)
     return run
@@ -83,12 +85,15 @@ def fold(run: Run, activity: Report, timeouts: Timeouts) -> None:
     It must start no earlier than the run's last active stretch. Among such activities the order does not matter:
     parallel calls end in any order.
     """
+    held_until = max(run.last_activity_at + run.timeout_ms, activity.until + timeouts.at(activity.at))
     if activity.at - run.last_activity_at <= ACTIVE_GAP:
         run.active_ms += max(0, activity.until - run.last_activity_at)
     else:
         run.active_ms += activity.until - activity.at
         run.block_start_at = activity.at
     run.last_activity_at = max(run.last_activity_at, activity.until)
+    run.timeout_ms = held_until - run.last_activity_at
+    run.last_start_at = max(run.last_start_at, activity.at)
     if activity.kind != SERVER_START:
         run.activities += 1
         run.tool_calls += activity.tool is not None
@@ -96,9 +101,6 @@ def fold(run: Run, activity: Report, timeouts: Timeouts) -> None:
         run.branch is None or run.branch_at is None or (activity.at, activity.branch) > (run.branch_at, run.branch)
     ):
         run.branch, run.branch_at = activity.branch, activity.at
-    if activity.at >= run.last_start_at:
-        run.last_start_at = activity.at
-        run.timeout_ms = timeouts.at(activity.at)
 
 
 def runs(activities: Iterable[Report], timeouts: Timeouts) -> list[tuple[Run, list[Report]]]:

@@ -2,7 +2,7 @@
 
 The next sweep, or the next activity, finds the row that no longer says what we wrote and records the difference. A
 title, topics or a start that a person gave stay; a status and an end hold until newer activity arrives. A session
-cannot be made active by hand: whether it is, the rules say.
+cannot be made active by hand: whether it is, the rules say. What is no instant or no status of ours is not taken in.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,8 @@ from kioku.store.sessions import Row
 EDITED = "edited"
 
 _LASTING = ("title", "topics", "started_at")
-_PASSING = ("status", "ended_at")
+_PASSING = ("status", "ended_at", "end_reason")
+_STATUSES = ("completed", "archived")
 
 
 def capture(db: apsw.Connection, row: Row, *, now: int) -> None:
@@ -25,10 +26,12 @@ def capture(db: apsw.Connection, row: Row, *, now: int) -> None:
     is_now, was = _columns(db, row.seq)
     started, ended, status, rest = was.split(" ", 3)
     changes: dict[str, Any] = {}
-    if str(is_now["started_at"]) != started:
-        changes["started_at"] = is_now["started_at"]
-    if (is_now["status"], str(is_now["ended_at"] or "-")) != (status, ended) and is_now["status"] != "active":
-        changes |= {"status": is_now["status"], "ended_at": is_now["ended_at"]}
+    start, end = _instant(is_now["started_at"]), _instant(is_now["ended_at"])
+    if str(is_now["started_at"]) != started and start is not None:
+        changes["started_at"] = start
+    shown = "-" if is_now["ended_at"] is None else str(is_now["ended_at"])
+    if (is_now["status"], shown) != (status, ended) and is_now["status"] in _STATUSES:
+        changes |= {"status": is_now["status"], "ended_at": end, "end_reason": EDITED}
     if f"{'-' if is_now['title'] is None else is_now['title']} {is_now['topics']}" != rest:
         changes["title"] = None if is_now["title"] is None else redact(str(is_now["title"]))
         changes["topics"] = redact(str(is_now["topics"]))
@@ -39,6 +42,12 @@ def capture(db: apsw.Connection, row: Row, *, now: int) -> None:
     sessions.reproject(db, row.seq)
 
 
+def decide_end(db: apsw.Connection, session_id: str, last_activity_at: int, reason: str, *, now: int) -> None:
+    """Record that a session without activities of its own was closed, and why: no mark can say so."""
+    changes = {"status": "completed", "ended_at": last_activity_at, "end_reason": reason}
+    sessions.amend(db, session_id, EDITED, {"through": last_activity_at, "set": changes}, now=now)
+
+
 def overlay(db: apsw.Connection, ids: Iterable[str], values: dict[str, Any]) -> None:
     """Put what persons decided about the session with those ids over what was derived for it."""
     for edit in sessions.amendments(db, ids, EDITED):
@@ -46,7 +55,12 @@ def overlay(db: apsw.Connection, ids: Iterable[str], values: dict[str, Any]) -> 
         values |= {name: given for name, given in edit["set"].items() if name in _LASTING}
         if "status" in edit["set"] and values["last_activity_at"] <= edit["through"]:
             values |= {name: edit["set"][name] for name in _PASSING}
-            values["end_reason"] = EDITED
+            if values["ended_at"] is None:
+                values["ended_at"] = values["last_activity_at"]
+
+
+def _instant(value: Any) -> int | None:
+    return round(value) if isinstance(value, int | float) else None
 
 
 def _columns(db: apsw.Connection, seq: int) -> tuple[dict[str, Any], str]:

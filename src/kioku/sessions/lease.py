@@ -42,14 +42,18 @@ class Lease:
         """Return the path of the lease's file."""
         return path_of(self._folder, self.owner.token)
 
-    def heartbeat(self) -> None:
-        """Make the file anew if somebody deleted or replaced it."""
+    def is_in_place(self) -> bool:
+        """Tell whether the file is still the one that we hold."""
         try:
             status, held = os.lstat(self.path), os.fstat(self._descriptor)
-            if (status.st_dev, status.st_ino) == (held.st_dev, held.st_ino):
-                return
-        except FileNotFoundError:
-            pass
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == (held.st_dev, held.st_ino)
+
+    def heartbeat(self) -> None:
+        """Make the file anew if somebody deleted or replaced it."""
+        if self.is_in_place():
+            return
         old, self._descriptor = self._descriptor, self._make()
         os.close(old)
 
@@ -62,13 +66,20 @@ class Lease:
         os.close(self._descriptor)
 
     def _make(self) -> int:
-        """Create the file locked: nobody can ever see it without its lock."""
-        os.makedirs(self._folder, 0o700, exist_ok=True)
+        """Create the file locked: nobody can ever see it without its lock.
+
+        Missing folders are made for their owner alone, but never the project's own, which was moved or deleted.
+        """
+        for folder in (os.path.dirname(self._folder), self._folder):
+            try:
+                os.mkdir(folder, 0o700)
+            except FileExistsError:
+                pass
         temporary = f"{self.path}.new"
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
             locks.lock(descriptor)
-            os.write(descriptor, self.owner.token.encode())
+            os.write(descriptor, _content(self.owner.token, descriptor))
             os.replace(temporary, self.path)
         except BaseException:
             os.close(descriptor)
@@ -89,7 +100,7 @@ def verdict(folder: str, token: str) -> Verdict:
     except OSError:
         return Verdict.UNKNOWN
     try:
-        if os.read(descriptor, 64) != token.encode():
+        if os.read(descriptor, 64) != _content(token, descriptor):
             return Verdict.UNKNOWN
         # A shared lock, so that two who look at once do not take each other for the owner.
         return Verdict.DEAD if locks.try_lock(descriptor, shared=True) else Verdict.ALIVE
@@ -97,6 +108,11 @@ def verdict(folder: str, token: str) -> Verdict:
         return Verdict.UNKNOWN
     finally:
         os.close(descriptor)
+
+
+def _content(token: str, descriptor: int) -> bytes:
+    """Return what a lease holds: its owner, and its own inode number, which a copy of it cannot have."""
+    return f"{token} {os.fstat(descriptor).st_ino}".encode()
 
 
 def judge(folder: str) -> Callable[[str], Verdict]:

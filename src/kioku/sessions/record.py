@@ -12,15 +12,17 @@ from kioku.models import FILE_EDIT, FILE_READ, MARKS, Report, new_id
 from kioku.redaction import Redacted
 from kioku.sessions import derive, edits
 from kioku.store import activities, sessions
+from kioku.store.activities import Added
 from kioku.store.sessions import Anchor, Row
 
 
 def take(db: apsw.Connection, stream: int, reports: list[Report], *, now: int) -> None:
     """Store the reports of one stream and update its sessions. Reports that are known already change nothing."""
     for number, report in enumerate(reports):
-        if not activities.add(db, stream, report, now=now):
+        added = activities.add(db, stream, report, now=now)
+        if added is Added.UNCHANGED:
             continue
-        if not _extend(db, stream, report, now=now):
+        if added is Added.REPLACED or not _extend(db, stream, report, now=now):
             for late in reports[number + 1 :]:
                 activities.add(db, stream, late, now=now)
             derive_stream(db, stream, now=now)
@@ -28,7 +30,13 @@ def take(db: apsw.Connection, stream: int, reports: list[Report], *, now: int) -
 
 
 def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
-    """Derive every session of a stream anew from its activities, anchors and amendments."""
+    """Derive every session of a stream anew from its activities, anchors and amendments.
+
+    Does nothing for a number that is no stream's: a person's SQL can write any into a session.
+    """
+    facts = activities.stream_facts(db, stream)
+    if facts is None:
+        return
     known = {row.session.id: row for row in sessions.of_stream(db, stream)}
     for row in known.values():
         if row.edited:
@@ -40,7 +48,6 @@ def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
     given: dict[int, list[Anchor]] = {}
     for anchor in sessions.anchors(db, stream):
         given.setdefault(anchor.key, []).append(anchor)
-    facts = activities.stream_facts(db, stream)
     current = derive.current([run.first_activity_at for run, _ in found], now) if found else 0
     previous: str | None = None
     for index, (run, members) in enumerate(found):
@@ -69,8 +76,10 @@ def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
 def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bool:
     """Bring the stream's last session up to date if that is all the report changes; return whether it was."""
     row = sessions.last_of(db, stream)
-    if row is None or row.amended or row.edited or row.first_activity_at > now or activities.other_sources(db, report):
+    if row is None or row.edited or row.first_activity_at > now or activities.other_sources(db, report):
         return False
+    if row.session.end_reason == edits.EDITED:
+        return False  # what the person decided about the end holds only until now
     run = _run(row)
     seen = row.session
     values: dict[str, Any] = {}
@@ -86,6 +95,8 @@ def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bo
             values["files"] = seen.files + sessions.count_touch(db, row.seq, report.path, edit=edit, at=report.at)
     marks = activities.marks(db, stream, run.last_start_at)
     standing = derive.standing(run, marks, is_current=True, now=now)
+    if standing.status == derive.ACTIVE != seen.status:
+        return False  # an earlier session may still stand as active: the clock was set back and forth
     values |= {**_values(run, standing), "updated_at": now}
     if standing == derive.Standing(seen.status, seen.ended_at, seen.end_reason):
         # Left out when nothing changes: naming `status` alone makes SQLite write a page of the index on it.

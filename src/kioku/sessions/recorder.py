@@ -43,6 +43,10 @@ class Recorder:
         self._suspect = False
         self._failure: str | None = None
         self._next_sweep = 0
+        self._client_is_new = False
+        self._is_stopped = False
+        self._lease_failure: str | None = None
+        self._chores = threading.Lock()
 
     def start(self) -> None:
         """Begin the session. When the store cannot be written now, it begins with the first call that can."""
@@ -71,32 +75,53 @@ class Recorder:
         call = self._report(kind, at, took, tool=tool, path=path, detail=detail, ok=ok)
         others = [self._report(FILE_READ, at, took, path=other) for other in also_read]
         with self._lock:
+            self._refuse_after_the_end()
             self._keep(call, *others)
             self._flush()
 
     def name_client(self, name: str, version: str) -> None:
-        """Note which client the conversation is with."""
-        with self._lock:
-            self._client = redact(name[:200]), redact(version[:200])
-            if self._store is not None:
-                try:
-                    self._store.write(self._write_client)
-                except StoreError as error:
-                    self._fail(error)
+        """Note which client the conversation is with; it is written with the next activity or tick."""
+        self._client, self._client_is_new = (redact(name[:200]), redact(version[:200])), True
 
     def tick(self) -> None:
-        """Do what is due: keep the lease, and sweep every five minutes. Raises nothing."""
-        with self._lock:
-            now = times.now_ms()
+        """Have done what is due, in the background: the lease kept, the client noted, a sweep every five minutes.
+
+        Returns at once and raises nothing.
+        """
+        is_due = not 0 <= self._next_sweep - times.now_ms() <= sweep.INTERVAL
+        if (is_due or self._client_is_new or self._lease_is_lost()) and not self._chores.locked():
+            threading.Thread(target=self._do_chores, args=(is_due,), daemon=True).start()
+
+    def _lease_is_lost(self) -> bool:
+        return self._lease is not None and not self._lease.is_in_place()
+
+    def _do_chores(self, sweep_is_due: bool) -> None:
+        with self._chores, self._lock:
+            if self._is_stopped:
+                return
             try:
                 if self._lease is not None:
-                    self._lease.heartbeat()
-                if self._store is not None and not 0 <= self._next_sweep - now <= sweep.INTERVAL:
+                    self._keep_lease(self._lease)
+                now = times.now_ms()
+                if sweep_is_due:
                     self._next_sweep = now + sweep.INTERVAL
+                if self._client_is_new or (self._waiting and sweep_is_due):
+                    self._flush()
+                if sweep_is_due and self._store is not None:
                     sweep.sweep(self._store, self.project.run_dir, now)
             except StoreError as error:
                 self._fail(error)
-            except OSError as error:
+            except (KiokuError, OSError) as error:
+                self._say(f"not all is well: {error}")
+
+    def _keep_lease(self, lease: Lease) -> None:
+        """Make the lease anew if it is lost; say it once when that cannot be done."""
+        try:
+            lease.heartbeat()
+            self._lease_failure = None
+        except OSError as error:
+            if self._lease_failure != str(error):
+                self._lease_failure = str(error)
                 self._say(f"the lease could not be kept: {error}")
 
     def session_id(self) -> str | None:
@@ -108,11 +133,15 @@ class Recorder:
     def store(self) -> Store:
         """Return the open store, for reading. Raises KiokuError when it cannot be opened."""
         with self._lock:
+            self._refuse_after_the_end()
             return self._opened()
 
     def stop(self) -> None:
         """End the session, then close the store and give the lease up. Safe to repeat; raises nothing."""
         with self._lock:
+            if self._is_stopped:
+                return
+            self._is_stopped = True
             if self._store is not None or self._waiting:
                 self._keep(self._report(SERVER_STOP, times.now_ms()))
                 try:
@@ -123,6 +152,11 @@ class Recorder:
             if self._lease is not None:
                 self._lease.release()
                 self._lease = None
+
+    def _refuse_after_the_end(self) -> None:
+        """Keep a call that outlives the server's end from beginning another session."""
+        if self._is_stopped:
+            raise StoreError("the recording has ended")
 
     def _report(
         self,
@@ -160,8 +194,7 @@ class Recorder:
         """Write what waits. Raises KiokuError and keeps it when that cannot be done."""
         with self._lock:
             try:
-                store = self._opened()
-                store.write(lambda db: record.take(db, self._stream, self._waiting, now=times.now_ms()))
+                self._opened().write(self._write)
             except StoreError as error:
                 self._fail(error)
                 if not self._retry_at_once():
@@ -169,6 +202,7 @@ class Recorder:
             except OSError as error:
                 raise StoreError(f"{self.project.context_dir} cannot be used: {error.strerror}") from error
             self._waiting.clear()
+            self._client_is_new = False
             if self._failure is not None:
                 self._failure = None
                 self._say("recording again")
@@ -176,8 +210,7 @@ class Recorder:
     def _retry_at_once(self) -> bool:
         """Try once more with the store opened anew: it may have been replaced under us."""
         try:
-            store = self._opened()
-            store.write(lambda db: record.take(db, self._stream, self._waiting, now=times.now_ms()))
+            self._opened().write(self._write)
         except StoreError as error:
             self._fail(error)
             return False
@@ -219,9 +252,10 @@ class Recorder:
             activities.name_client(db, stream, *self._client)
         return stream
 
-    def _write_client(self, db: apsw.Connection) -> None:
-        assert self._client is not None
-        activities.name_client(db, self._stream, *self._client)
+    def _write(self, db: apsw.Connection) -> None:
+        record.take(db, self._stream, self._waiting, now=times.now_ms())
+        if self._client_is_new and self._client is not None:
+            activities.name_client(db, self._stream, *self._client)
 
     def _fail(self, error: StoreError) -> None:
         """Close a store that failed, so that the next use opens it anew."""

@@ -82,24 +82,29 @@ def plan_cleanup(
 
 def sweep(store: Store, folder: str, now: int) -> int:
     """Close what is over, take in persons' edits and what quarantine releases; return how many sessions were closed."""
-    found = store.read(active)
-    closings = plan(found, now, lease.judge(folder))
-    ahead = {session.stream for session in found if session.first_activity_at > now and session.stream is not None}
-    if not closings and not ahead and not store.read(lambda db: _has_other_work(db, now)):
+    judge = lease.judge(folder)
+    if not store.read(lambda db: plan(active(db), now, judge) or _has_other_work(db, now)):
         return 0
+    marks: set[Redacted | None] = set()
 
     def apply(db: apsw.Connection) -> int:
-        for row in sessions.edited(db):
-            edits.capture(db, row, now=now)
+        take_edits(db, now)
         for key, report in activities.release(db, now):
             stream = activities.find_stream(db, key)
             if stream is not None:
                 record.take(db, stream, [report], now=now)
-        for stream in ahead:
+        for stream in sessions.misjudged(db, now):
             record.derive_stream(db, stream, now=now)
+        for id in sessions.hasty(db, now):
+            _adopt_again(db, id, now)
+        closings = plan(active(db), now, judge)
+        marks.update(closing.mark for closing in closings)
         return close(db, closings, now)
 
-    return store.write(apply)
+    closed = store.write(apply)
+    if marks - {None}:
+        lease.sweep_files(folder, {session.owner for session in store.read(active) if session.owner})
+    return closed
 
 
 def close(db: apsw.Connection, closings: Iterable[Closing], now: int) -> int:
@@ -107,7 +112,11 @@ def close(db: apsw.Connection, closings: Iterable[Closing], now: int) -> int:
 
     The marks go into the activities, so that a rebuild finds the same ends.
     """
+    take_edits(db, now)
     closings = list(closings)
+    for found in closings:
+        if found.session.stream is None and found.mark is not None:
+            edits.decide_end(db, found.session.id, found.session.last_activity_at, found.reason, now=now)
     for mark in {closing.mark for closing in closings} - {None}:
         assert mark is not None
         activities.add_marks(
@@ -128,19 +137,36 @@ def rebuild(store: Store, now: int, *, timeout_ms: int | None = None) -> None:
     """Derive every session of the store anew; with `timeout_ms`, as if it had always been in force."""
 
     def work(db: apsw.Connection) -> None:
-        for row in sessions.edited(db):
-            edits.capture(db, row, now=now)
+        take_edits(db, now)
         if timeout_ms is not None:
             activities.retime(db, timeout_ms)
         for stream in activities.all_streams(db):
             record.derive_stream(db, stream, now=now)
         for id in sessions.amended_ids(db, legacy.ADOPTED):
-            data = sessions.amendments(db, [id], legacy.ADOPTED)[0]
-            values = legacy.values(id, data, now=now)
-            edits.overlay(db, [id], values)
-            legacy.write(db, values, data)
+            _adopt_again(db, id, now)
 
     store.write(work)
+
+
+def take_edits(db: apsw.Connection, now: int) -> None:
+    """Take in what persons changed by SQL, and derive those sessions anew with it."""
+    found = sessions.edited(db)
+    for row in found:
+        edits.capture(db, row, now=now)
+    for stream in {row.stream for row in found} - {None}:
+        assert stream is not None
+        record.derive_stream(db, stream, now=now)
+    for row in found:
+        if row.stream is None:
+            _adopt_again(db, row.session.id, now)
+
+
+def _adopt_again(db: apsw.Connection, id: str, now: int) -> None:
+    """Write a session that came from the older program's store anew; others without activities stay as they are."""
+    for data in sessions.amendments(db, [id], legacy.ADOPTED):
+        values = legacy.values(id, data, now=now)
+        edits.overlay(db, [id], values)
+        legacy.write(db, values, data)
 
 
 def _verdict(session: Open, judge: Judge) -> Verdict:
@@ -148,4 +174,9 @@ def _verdict(session: Open, judge: Judge) -> Verdict:
 
 
 def _has_other_work(db: apsw.Connection, now: int) -> bool:
-    return bool(sessions.has_edited(db) or activities.has_releasable(db, now))
+    return bool(
+        sessions.has_edited(db)
+        or activities.has_releasable(db, now)
+        or sessions.misjudged(db, now)
+        or sessions.hasty(db, now)
+    )

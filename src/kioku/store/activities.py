@@ -7,6 +7,7 @@ version that `derive.preference` believes stays, so that the order of arrival ca
 
 import zlib
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any
 
 import apsw
@@ -20,7 +21,18 @@ SELECT r.key, r.source, r.at, k.text, r.took, t.text, p.text, b.text, r.detail, 
 FROM reports r JOIN names k ON k.id = r.kind LEFT JOIN names t ON t.id = r.tool
 LEFT JOIN names p ON p.id = r.path LEFT JOIN names b ON b.id = r.branch"""
 
+_BELIEVED = """NOT EXISTS
+(SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source AND c.stream = r.stream)"""
+
 FUTURE_LIMIT_MS = 3_600_000  # reports of others that lie further ahead than this wait in quarantine
+
+
+class Added(Enum):
+    """What became of a report that was handed in."""
+
+    NEW = "new"
+    REPLACED = "replaced"  # its source had told of the same thing before, less believably
+    UNCHANGED = "unchanged"  # known already, or waiting in quarantine
 
 
 def intern(db: apsw.Connection, text: Redacted | None) -> int | None:
@@ -42,7 +54,7 @@ def intern(db: apsw.Connection, text: Redacted | None) -> int | None:
 def stream(db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | None, timeout_ms: int, now: int) -> int:
     """Return the number of the stream with that key, creating it if it is new.
 
-    A timeout other than the one in force for it so far counts from `now` on.
+    A timeout other than the one in force for it so far counts from `now` on, and never for what is recorded already.
     """
     row = db.execute("SELECT id FROM streams WHERE key = ?", (key,)).fetchone()
     if row is None:
@@ -56,8 +68,10 @@ def stream(db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | 
         "SELECT timeout_ms FROM timeouts WHERE stream = ? ORDER BY since DESC LIMIT 1", (number,)
     ).fetchone()
     if last is None or last[0] != timeout_ms:
-        since = 0 if last is None else now
-        db.execute("INSERT OR REPLACE INTO timeouts VALUES (?, ?, ?)", (number, since, timeout_ms))
+        latest = one(db, "SELECT max(at) FROM reports WHERE stream = ?", (number,))[0]
+        since = 0 if last is None else now if latest is None else max(now, latest + 1)
+        db.execute("DELETE FROM timeouts WHERE stream = ? AND since >= ?", (number, since))
+        db.execute("INSERT INTO timeouts VALUES (?, ?, ?)", (number, since, timeout_ms))
     return number
 
 
@@ -106,33 +120,29 @@ def name_client(db: apsw.Connection, stream: int, client: Redacted, version: Red
     db.execute("UPDATE sessions SET client = ?, client_version = ? WHERE stream = ?", (client, version, stream))
 
 
-def stream_facts(db: apsw.Connection, stream: int) -> dict[str, Any]:
-    """Return what a stream's sessions say of it: project_id, owner, client, client_version."""
+def stream_facts(db: apsw.Connection, stream: int) -> dict[str, Any] | None:
+    """Return what a stream's sessions say of it: project_id, owner, client, client_version; None if there is none."""
     names = ("project_id", "owner", "client", "client_version")
-    row = one(db, "SELECT project_id, owner, client, client_version FROM streams WHERE id = ?", (stream,))
-    return dict(zip(names, row, strict=True))
+    query = "SELECT project_id, owner, client, client_version FROM streams WHERE id = ?"
+    row = db.execute(query, (stream,)).fetchone()
+    return None if row is None else dict(zip(names, row, strict=True))
 
 
-def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bool:
-    """Store a report; return whether anything changed.
+def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> Added:
+    """Store a report; return what became of it.
 
     A report of another process's that lies more than an hour ahead of `now` goes to quarantine instead.
     """
     if report.source not in (SERVER, SWEEP) and report.at > now + FUTURE_LIMIT_MS:
-        key = one(db, "SELECT key FROM streams WHERE id = ?", (stream,))[0]
-        text = report.to_json()
-        db.execute(
-            "INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?)",
-            (report.key, report.source, key, report.at, text),
-        )
-        return False
+        _quarantine(db, stream, report)
+        return Added.UNCHANGED
     known = db.execute(
         "SELECT stream, at FROM reports WHERE key = ? AND source = ?", (report.key, report.source)
     ).fetchone()
     if known is not None:
-        return _replace(db, stream, report, known)
+        return Added.REPLACED if _replace(db, stream, report, known) else Added.UNCHANGED
     _insert(db, stream, report)
-    return True
+    return Added.NEW
 
 
 def add_marks(db: apsw.Connection, kind: Redacted, places: Iterable[tuple[int, int, int]]) -> None:
@@ -178,8 +188,8 @@ def load(db: apsw.Connection, stream: int) -> list[Report]:
 
 
 def marks(db: apsw.Connection, stream: int, since: int) -> list[Report]:
-    """Return the stream's marks from an instant on."""
-    rows = db.execute(f"{_SELECT} WHERE r.stream = ? AND r.at >= ?", (stream, since))
+    """Return the stream's marks from an instant on, of several sources' only the one that is believed."""
+    rows = db.execute(f"{_SELECT} WHERE r.stream = ? AND r.at >= ? AND {_BELIEVED}", (stream, since))
     return [report for row in rows if (report := _report(row)).kind in MARKS]
 
 
@@ -199,6 +209,19 @@ def _insert(db: apsw.Connection, stream: int, report: Report) -> None:
             intern(db, report.path), intern(db, report.branch), report.ok, report.detail,
         ),
     )  # fmt: skip
+
+
+def _quarantine(db: apsw.Connection, stream: int, report: Report) -> None:
+    """Keep a report until its time has come; of two versions, the preferred one."""
+    text = report.to_json()
+    known = db.execute(
+        "SELECT report FROM quarantine WHERE key = ? AND source = ?", (report.key, report.source)
+    ).fetchone()
+    if known is None or report.preference < Report.from_json(known[0]).preference:
+        key = one(db, "SELECT key FROM streams WHERE id = ?", (stream,))[0]
+        db.execute(
+            "INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?)", (report.key, report.source, key, report.at, text)
+        )
 
 
 def _replace(db: apsw.Connection, stream: int, report: Report, known: tuple[int, int]) -> bool:

@@ -76,6 +76,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_start ON sessions (started_at);
 CREATE INDEX sessions_by_stream ON sessions (stream, first_activity_at);
 CREATE INDEX sessions_active ON sessions (owner, started_at) WHERE status = 'active';
+CREATE INDEX sessions_silent ON sessions (last_activity_at + timeout_ms) WHERE end_reason = 'idle';
 CREATE INDEX sessions_edited ON sessions (seq) WHERE {EDITED};
 
 CREATE TABLE touched (

@@ -62,6 +62,34 @@ def active_columns(db: apsw.Connection, names: tuple[str, ...]) -> list[tuple[An
     return list(db.execute(f"SELECT {', '.join(names)} FROM sessions WHERE status = 'active' ORDER BY started_at"))
 
 
+def misjudged(db: apsw.Connection, now: int) -> list[int]:
+    """Return the streams of which another session is stored as active than may be at `now`: the clock was changed."""
+    found = db.execute(
+        """SELECT DISTINCT s.stream FROM
+             (SELECT stream, first_activity_at, 1 AS is_active FROM sessions
+              WHERE status = 'active' AND first_activity_at > ?1
+              UNION ALL
+              SELECT stream, first_activity_at, 0 FROM sessions
+              WHERE end_reason = 'idle' AND last_activity_at + timeout_ms > ?1) s
+           JOIN streams ON streams.id = s.stream
+           WHERE s.is_active <> (s.first_activity_at = coalesce(
+             (SELECT max(first_activity_at) FROM sessions c WHERE c.stream = s.stream AND first_activity_at <= ?1),
+             (SELECT min(first_activity_at) FROM sessions c WHERE c.stream = s.stream)))""",
+        (now,),
+    )
+    return [row[0] for row in found]
+
+
+def hasty(db: apsw.Connection, now: int) -> list[str]:
+    """Return the sessions without a stream that are stored as ended by silence though at `now` they are not."""
+    found = db.execute(
+        """SELECT id FROM sessions WHERE end_reason = 'idle' AND last_activity_at + timeout_ms > ?
+           AND stream IS NULL AND id IN (SELECT session_id FROM amendments WHERE kind = 'adopted')""",
+        (now,),
+    )
+    return [row[0] for row in found]
+
+
 def has_edited(db: apsw.Connection) -> bool:
     """Tell whether a person changed any session by SQL since it was last written."""
     return db.execute(f"SELECT 1 FROM sessions WHERE {EDITED} LIMIT 1").fetchone() is not None

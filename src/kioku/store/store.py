@@ -162,6 +162,8 @@ def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
         raise StoreReadOnlyError(f"{path} cannot be written", hint="make the file and its folder writable")
     db = connection.connect(path, writable=True)
     try:
+        if not existed and sys.platform != "win32":
+            os.chmod(path, 0o600)  # the side files take their mode from it
         version = _version(db, path)
         if version > migrations.VERSION:
             raise _newer(path, version)

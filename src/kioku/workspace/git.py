@@ -123,7 +123,7 @@ def blame(
         raise UsageError("first_line must be 1 or more, and last_line not before it.")
     if last_line is not None and last_line - first >= BLAME_MAX:
         raise UsageError(f"At most {BLAME_MAX} lines are blamed at once.")
-    relative = locate(root, path).relative
+    relative = plain(locate(root, path).relative, "path")
     shown = printable(relative)
     if ref is None:
         # git itself would follow a link in the place of a tracked folder out of the project.
@@ -209,7 +209,7 @@ def diff(
 
 def _pathspec(root: str, path: str | None) -> list[str]:
     relative = locate(root, path).relative if path else ""
-    return [relative] if relative else []
+    return [plain(relative, "path")] if relative else []
 
 
 def _compared(repository: Repository, ref: str | None, ref2: str | None, staged: bool) -> list[str]:

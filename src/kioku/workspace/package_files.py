@@ -162,12 +162,12 @@ def read_setup_py(source: str) -> Manifest:
     """Search `setup.py` for the literals of the usual arguments."""
     name = re.search(r"\bname\s?=\s?(['\"])([\w.-]{1,100})\1", source)
     description = re.search(r"\bdescription\s?=\s?(['\"])([^'\"\n]{1,300})\1", source)
-    requires = re.search(r"\binstall_requires\s?=\s?\[([^\]]{0,5000})\]", source)
+    _, _, requires = source.partition("install_requires")
     return Manifest(
         ecosystem="python",
         name=name[2] if name else None,
         description=description[2] if description else None,
-        dependencies=_requirements(re.findall(r"['\"]([^'\"\n]{1,200})['\"]", requires[1])) if requires else (),
+        dependencies=_requirements(re.findall(r"['\"]([^'\"\n]{1,200})['\"]", requires[:5000].partition("]")[0])),
         runs="console_scripts" in source,
         serves_others=name is not None,
     )

@@ -5,15 +5,15 @@ hostile repository ends, names what it left out, and returns only printable, sin
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 
-from kioku.errors import KiokuError, ProjectError
+from kioku.errors import ProjectError
+from kioku.workspace.descriptions import describe
 from kioku.workspace.facts import LanguageCount, ModuleFacts, ProjectFacts
 from kioku.workspace.gitignore import compile_glob, match_glob
 from kioku.workspace.manifest import Manifest
-from kioku.workspace.manifests import is_manifest, read_manifest
+from kioku.workspace.manifests import MAX_BYTES, is_manifest, read_manifest
 from kioku.workspace.modules import (
     MAX_MODULES,
     build_folders,
@@ -23,16 +23,14 @@ from kioku.workspace.modules import (
     name_modules,
     own_files,
 )
-from kioku.workspace.plain_files import read_plain
 from kioku.workspace.shape import find_architecture, find_stack, find_type
 from kioku.workspace.tree import FoundFile, Tree, Warned, walk
 from kioku.workspace.untrusted_text import one_line
 
 MAX_MANIFESTS = 300
+MAX_MANIFEST_BYTES = 8_000_000  # of all together: some formats take half a second for 1 MB
 MAX_MEMBER_PATTERNS = 500
 _MANIFEST_DEPTH = 8
-_README_BYTES = 200_000
-_SOURCE_BYTES = 1_000_000
 
 _LOCKS = {
     "uv.lock": "uv",
@@ -109,13 +107,27 @@ def _read_manifests(root: str, tree: Tree, warnings: list[Warned]) -> dict[str, 
     if len(paths) > MAX_MANIFESTS:
         warnings.append(Warned(file=".", reason=f"only {MAX_MANIFESTS} of {len(paths):,} manifests were read"))
     found: dict[str, list[Manifest]] = {}
+    budget = MAX_MANIFEST_BYTES
     for path in paths[:MAX_MANIFESTS]:
+        budget -= _size(os.path.join(root, *path.split("/")))
+        if budget < 0:
+            warnings.append(Warned(file=path, reason=f"not read: over {MAX_MANIFEST_BYTES:,} bytes of manifests"))
+            break
         manifest = read_manifest(root, path)
         if isinstance(manifest, Manifest):
             found.setdefault(path.rpartition("/")[0] or ".", []).append(manifest)
         else:
             warnings.append(Warned(file=path, reason=manifest))
     return found
+
+
+def _size(path: str) -> int:
+    """Return what reading a manifest may cost, in bytes: a larger one than we read costs nothing."""
+    try:
+        size = os.lstat(path).st_size
+    except OSError:
+        return 0
+    return size if size <= MAX_BYTES else 0
 
 
 def _members(manifests: dict[str, list[Manifest]]) -> set[str]:
@@ -198,7 +210,7 @@ def _modules(
     modules = []
     for path in kept:
         found = next((each for each in manifests.get(path, []) if each.defines), None)
-        description = _description(root, path, found, present)
+        description = describe(root, path, found, present)
         modules.append(describe_module(names[path], folders[path], sized[path], entries, description))
     return modules
 
@@ -213,33 +225,3 @@ def _entries(manifests: dict[str, list[Manifest]], present: set[str]) -> list[st
         for base in ("", "src/")
     )
     return [path for path in named if path in present]
-
-
-def _description(root: str, path: str, manifest: Manifest | None, present: set[str]) -> str | None:
-    """Return one line from the manifest, the package's docstring or the README; all are untrusted."""
-    prefix = "" if path == "." else path + "/"
-    if manifest and manifest.description and (line := one_line(manifest.description)):
-        return line
-    for name, pattern, limit in _SOURCES:
-        if prefix + name in present:
-            try:
-                text = read_plain(os.path.join(root, *(prefix + name).split("/")), limit).decode("utf-8", "replace")
-            except (OSError, KiokuError):
-                continue
-            if (found := pattern.search(text[:8000])) and (line := one_line(found[1])):
-                return line
-    return None
-
-
-_DOCSTRING = re.compile(r"\A(?:\ufeff?\s*(?:#[^\n]*\n)?){0,20}[rRuU]?\"\"\"\s*([^\n\"]+)")
-_README_LINE = re.compile(r"^(?![#=\-\[!<>|*`:.\s]|\[!)([^\n]{12,})$", re.MULTILINE)
-_SOURCES = (
-    ("__init__.py", _DOCSTRING, _SOURCE_BYTES),
-    ("doc.go", re.compile(r"^// (Package [^\n]+)", re.MULTILINE), _SOURCE_BYTES),
-    ("src/lib.rs", re.compile(r"\A//! ([^\n]+)"), _SOURCE_BYTES),
-    ("mod.rs", re.compile(r"\A//! ([^\n]+)"), _SOURCE_BYTES),
-    ("README.md", _README_LINE, _README_BYTES),
-    ("README.rst", _README_LINE, _README_BYTES),
-    ("README.txt", _README_LINE, _README_BYTES),
-    ("README", _README_LINE, _README_BYTES),
-)

@@ -1,0 +1,115 @@
+"""Settings: where they come from, and what is refused."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kioku import settings
+from kioku.errors import SettingsError
+from tests.support import kioku
+
+
+def user_file(home: Path, text: str) -> Path:
+    path = home / ".config" / "kioku" / "config.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def project_file(project: Path, text: str) -> Path:
+    path = project / ".context" / "config.toml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_environment_beats_project_beats_user_beats_built_in(project: Path, home: Path) -> None:
+    context = str(project / ".context")
+    assert settings.load(context).timeout_ms == 30 * 60_000
+    user_file(home, "[session]\ntimeout_minutes = 20\n")
+    assert settings.load(context).timeout_ms == 20 * 60_000
+    project_file(project, "[session]\ntimeout_minutes = 10.5\n")
+    assert settings.load(context).timeout_ms == 630_000
+    environ = {**os.environ, "KIOKU_SESSION_TIMEOUT_MINUTES": "5"}
+    assert settings.load(context, environ).timeout_ms == 5 * 60_000
+
+
+def test_config_show_says_who_set_what(project: Path, home: Path) -> None:
+    path = user_file(home, "[session]\ntimeout_minutes = 20\n")
+    output = kioku("config", "show", "--project", str(project)).stdout
+    assert f"session.timeout_minutes\t20\t{path}" in output
+    assert "cleanup.older_than_hours\t1\tbuilt-in" in output
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[session]\ntimeout_minute = 5\n", "did you mean 'session.timeout_minutes'?"),
+        ("[sesion]\ntimeout_minutes = 5\n", "did you mean 'session.timeout_minutes'?"),
+        ("[session]\ntimeout_minutes = 'soon'\n", "must be a number"),
+        ("[session]\ntimeout_minutes = true\n", "must be a number"),
+        ("[session]\ntimeout_minutes = 0\n", "from 1 to 1440"),
+        ("[session]\ntimeout_minutes = nan\n", "must be a number"),
+        ("[session\n", "is not TOML"),
+        ("\x00", "is not TOML"),
+        ("[model]\nbase_url = 'http://x'\n", "no such setting"),
+    ],
+)
+def test_what_cannot_be_accepted_is_an_error_that_names_file_and_key(project: Path, text: str, says: str) -> None:
+    path = project_file(project, text)
+    with pytest.raises(SettingsError) as caught:
+        settings.load(str(project / ".context"))
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+    result = kioku("status", "--project", str(project))
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_variable_names_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="did you mean 'KIOKU_SESSION_TIMEOUT_MINUTES'"):
+        settings.load(None, {"KIOKU_SESSION_TIMEOUT_MINUTE": "5"})
+
+
+def test_a_key_that_a_project_must_not_set_is_refused_there(
+    project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = settings.Key("model.base_url", 0, 0, 1, "An address.", project=False)
+    monkeypatch.setattr(settings, "KEYS", (*settings.KEYS, key))
+    path = project_file(project, "[model]\nbase_url = 1\n")
+    with pytest.raises(SettingsError, match="may not be set by a project") as caught:
+        settings.load(str(project / ".context"))
+    assert str(path) in str(caught.value)
+    path.unlink()
+    user_file(home, "[model]\nbase_url = 1\n")
+    assert settings.load(str(project / ".context")).number("model.base_url") == 1
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link to nowhere", "huge"])
+def test_something_else_in_the_settings_files_place_is_answered_at_once(project: Path, kind: str) -> None:
+    path = project / ".context" / "config.toml"
+    path.parent.mkdir()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "huge":
+        with path.open("wb") as stream:
+            stream.truncate(10 << 30)
+    else:
+        path.symlink_to(project / "nowhere")
+    with pytest.raises(SettingsError):
+        settings.load(str(project / ".context"))
+
+
+def test_user_folders_follow_the_platforms_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    import platformdirs
+
+    for kind, theirs in (("config", platformdirs.user_config_dir), ("state", platformdirs.user_state_dir)):
+        assert settings.user_folder(kind) == theirs("kioku", appauthor=False)
+        monkeypatch.setenv("XDG_CONFIG_HOME", "/somewhere/config")
+        monkeypatch.setenv("XDG_STATE_HOME", "/somewhere/state")
+        assert settings.user_folder(kind) == theirs("kioku", appauthor=False)
+        monkeypatch.delenv("XDG_CONFIG_HOME")
+        monkeypatch.delenv("XDG_STATE_HOME")
