@@ -86,6 +86,17 @@ def let_it_tick(project: Path) -> None:
         wait_until(lease.exists, "a new lease")
 
 
+def let_it_wake(pid: int) -> None:
+    """Return when a silent process's main thread has woken up some more times by itself, as for each tick it does."""
+
+    def awakenings() -> int:
+        status = Path(f"/proc/{pid}/task/{pid}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    before = awakenings()
+    wait_until(lambda: awakenings() >= before + 5, "a process that wakes up")
+
+
 class Terminal:
     """A program on a terminal of its own, and the person in front of it."""
 

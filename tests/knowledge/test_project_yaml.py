@@ -12,6 +12,7 @@ import pytest
 from kioku.errors import ProjectError
 from kioku.knowledge import project_yaml
 from kioku.knowledge.project_yaml import Change, load, update
+from kioku.workspace import plain_files
 from kioku.workspace.facts import LanguageCount, ModuleFacts, ProjectFacts
 
 posix = pytest.mark.skipif(os.name == "nt", reason="links, pipes and modes are POSIX")
@@ -163,13 +164,18 @@ def test_a_persons_edit_survives_a_scan_that_finds_much_else(file: Path, old: st
     assert kept in file.read_text(encoding="utf-8")
 
 
+DOMAIN = (
+    "  domain:\n    path: src/domain\n    description: One line.\n"
+    "    key_files:\n      - src/domain/main.py\n      - src/domain/rest.py\n"
+)
+
+
 @pytest.mark.parametrize(
     "deleted",
     [
         "type: service\n",
         "stack:\n  - FastAPI\n  - pytest\n  - SQLAlchemy\n",
-        "  domain:\n    path: src/domain\n    description: One line.\n"
-        "    key_files:\n      - src/domain/main.py\n      - src/domain/rest.py\n",
+        DOMAIN,
         "    description: One line.\n",
     ],
 )
@@ -273,7 +279,7 @@ def test_windows_line_ends_a_byte_order_mark_and_a_missing_last_line_end_survive
 def test_a_scan_cut_off_before_the_file_was_replaced_is_made_up_for(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = project_yaml.replace_plain
+    real = plain_files.replace_plain
 
     def stop_at_the_file(path: str, data: bytes) -> None:
         if path == str(file):
@@ -282,7 +288,7 @@ def test_a_scan_cut_off_before_the_file_was_replaced_is_made_up_for(
 
     before = file.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(project_yaml, "replace_plain", stop_at_the_file)
+        patch.setattr("kioku.knowledge.project_yaml.replace_plain", stop_at_the_file)
         with pytest.raises(ProjectError, match="No space left"):
             update(str(file), LATER)
     assert file.read_bytes() == before
@@ -292,7 +298,7 @@ def test_a_scan_cut_off_before_the_file_was_replaced_is_made_up_for(
 
 
 def test_a_scan_cut_off_after_the_file_was_replaced_is_made_up_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = project_yaml.replace_plain
+    real = plain_files.replace_plain
 
     def stop_behind_the_file(path: str, data: bytes) -> None:
         if path.endswith("scan.json") and b"before" not in data:
@@ -300,7 +306,7 @@ def test_a_scan_cut_off_after_the_file_was_replaced_is_made_up_for(file: Path, m
         real(path, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(project_yaml, "replace_plain", stop_behind_the_file)
+        patch.setattr("kioku.knowledge.project_yaml.replace_plain", stop_behind_the_file)
         with pytest.raises(ProjectError, match="Input/output"):
             update(str(file), LATER)
     assert update(str(file), LATER).changed is False
@@ -427,7 +433,8 @@ def test_text_is_shown_without_control_characters_and_odd_types_count_as_absent(
 def test_a_secret_in_a_description_is_not_written(project: Path) -> None:
     path = project / ".context" / "project.yaml"
     secret = "ghp_" + "a1B2" * 9
-    update(str(path), msgspec.structs.replace(FACTS, modules=(a_module("x", f"use {secret} here"),)))
+    facts = msgspec.structs.replace(FACTS, modules=(a_module("x", f"use {secret} here"),))
+    update(str(path), facts)
     assert secret not in path.read_text()
     assert secret not in (path.parent / "scan.json").read_text()
     assert (

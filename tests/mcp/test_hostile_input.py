@@ -31,6 +31,7 @@ NOT_JSON = {
     "infinity": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":-Infinity}}',
     "a lone surrogate": b'{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}',
     "a lone low surrogate": b'{"jsonrpc":"2.0","id":"\\udc00x","method":"ping"}',
+    "a lone surrogate in arguments": b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\\udfff"}}',
     "no UTF-8": b'{"jsonrpc":"2.0","id":"\xff\xfe","method":"ping"}',
     "no UTF-8 in parameters": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\xc0\xaf"}}',
     "UTF-16": '{"jsonrpc":"2.0","id":1,"method":"ping"}'.encode("utf-16-le"),
@@ -180,7 +181,7 @@ def test_a_message_of_10_mb_is_served(server: CheckedServer) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        *[b"5", b"null", b"[]", b'"x"', b"{}", b'{"path":5}', b'{"path":null}', b'{"path":"\\ud800"}'],
+        *[b"5", b"null", b"[]", b'"x"', b"{}", b'{"path":5}', b'{"path":null}'],
         *[b'{"path":"a","max_lines":1e400}', b'{"path":"a","max_lines":' + b"9" * 5000 + b"}"],
         *[b'{"path":"a","first_line":0}', b'{"path":"a","first_line":99999999999999999999999}', b'{"path":"a\\u0000"}'],
         b'{"path":"a","x":' + b"[" * 500 + b"]" * 500 + b"}",
@@ -224,8 +225,7 @@ lines = st.binary(max_size=200) | (values | requests | st.lists(requests, max_si
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedServer]:
     """Return one server for all that the next test thinks of."""
-    folder = tmp_path_factory.mktemp("fuzzed")
-    with CheckedServer(folder, env={"HOME": str(folder)}) as server:
+    with CheckedServer(tmp_path_factory.mktemp("fuzzed"), env={"HOME": str(tmp_path_factory.mktemp("home"))}) as server:
         server.speak("2025-03-26")
         yield server
         assert server.end() == 0

@@ -5,6 +5,7 @@ rows that were there already.
 """
 
 import os
+import shutil
 import sqlite3
 
 import pytest
@@ -222,16 +223,16 @@ class Recording(RuleBasedStateMachine):
 
     @invariant()
     def a_sweep_leaves_what_a_rebuild_finds(self) -> None:
-        self.copy_store()
+        run = self.copy_store()
         store = open_store(self.copy)
         try:
-            sweep.sweep(store, self.stage.run, self.now)
+            sweep.sweep(store, run, self.now)
             found = store.read(sweep.active)
-            judge = lease.judge(self.stage.run)
+            judge = lease.judge(run)
             assert sweep.plan(found, self.now, judge) == []
             assert len(found) == len({session.stream for session in found})
             before = store.read(health.projection)
-            assert sweep.sweep(store, self.stage.run, self.now) == 0
+            assert sweep.sweep(store, run, self.now) == 0
             assert store.read(health.projection) == before
             sweep.rebuild(store, self.now)
             assert store.read(health.projection) == before
@@ -257,7 +258,8 @@ class Recording(RuleBasedStateMachine):
     def take(self, player: Player, report: Report) -> None:
         self.stage.take(player.number, [report], self.now)
 
-    def copy_store(self) -> None:
+    def copy_store(self) -> str:
+        """Copy the store, and its leases with the locks on them; return the copy's folder of leases."""
         for suffix in ("", "-wal", "-shm"):
             if os.path.exists(self.copy + suffix):
                 os.unlink(self.copy + suffix)
@@ -267,6 +269,12 @@ class Recording(RuleBasedStateMachine):
         finally:
             source.close()
             target.close()
+        run = os.path.join(self.stage.context, "copied-run")
+        shutil.rmtree(run, ignore_errors=True)
+        os.mkdir(run)
+        for name in os.listdir(self.stage.run):
+            os.link(os.path.join(self.stage.run, name), os.path.join(run, name))
+        return run
 
 
 TestRecording = Recording.TestCase

@@ -226,7 +226,11 @@ def test_an_argument_that_may_be_an_option_is_refused(root: Path, argument: str)
 
 
 def test_a_path_is_never_an_option_or_a_pattern(root: Path) -> None:
-    assert diff(str(root), ref="HEAD~1", ref2="HEAD", path="--output=stolen").files == 0
+    for ask in (diff, log):
+        with pytest.raises(UsageError, match="option"):
+            ask(str(root), path="--output=stolen")
+    with pytest.raises(UsageError, match="option"):
+        blame(str(root), "--output=stolen")
     assert diff(str(root), ref="HEAD~1", ref2="HEAD", path=":(glob)**").files == 0
     assert not (root / "stolen").exists()
     for path in ("../x", "/etc/passwd", "~"):

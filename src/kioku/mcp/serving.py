@@ -19,7 +19,7 @@ LONGEST_LINE = 16 << 20  # bytes
 TICK_S = 1.0
 _ANSWERS_S = 1.0  # how long answers in flight may take once the end has come
 _FLUSH_S = 0.4
-_LOOK_S = 0.02  # how often it is looked whether all answers are given: the last one's end rings no bell
+_LOOK_S = 0.02  # how often it is looked whether all is done: the end of the last request rings no bell
 _UNSENT_LIMIT = 16 << 20  # bytes that a client may leave unread before we stop working on its requests
 
 
@@ -50,19 +50,25 @@ class Server:
         application's calls wait for.
         """
         reason = self._serve(tick)
-        deadline, left = time.monotonic() + _ANSWERS_S, self.connection.in_flight
-        while self.connection.in_flight and not self._wire.is_broken and time.monotonic() < deadline:
+        deadline, before = time.monotonic() + _ANSWERS_S, self._outstanding()
+        while any(before) and not self._wire.is_broken and time.monotonic() < deadline:
             self._wire.wait(_LOOK_S, reading=False)
-            # Requests that were followed by the end of input are all answered, as long as that goes on.
-            if reason == "eof" and self._signal is None and self.connection.in_flight < left:
-                deadline, left = time.monotonic() + _ANSWERS_S, self.connection.in_flight
+            after = self._outstanding()
+            # Requests followed by the end of input are all answered, as long as answers are given and taken.
+            if reason == "eof" and self._signal is None and after < before:
+                deadline = time.monotonic() + _ANSWERS_S
+            before = after
         self.connection.close()
         stop_work()
         deadline = time.monotonic() + _FLUSH_S
-        # What was interrupted is recorded too, but has no answer that would tell of its end.
-        while (self.connection.in_flight or self._wire.unsent) and time.monotonic() < deadline:
-            self._wire.wait(_LOOK_S, reading=False)
+        while self.connection.in_flight and time.monotonic() < deadline:
+            self._wire.wait(_LOOK_S, reading=False)  # what was interrupted is recorded too
+        self._wire.flush(deadline - time.monotonic())
         return reason
+
+    def _outstanding(self) -> tuple[int, int]:
+        """Return how many requests are being worked on, and how many bytes of answers have not been taken."""
+        return self.connection.in_flight, self._wire.unsent
 
     def _serve(self, tick: Callable[[], bool]) -> str:
         next_tick = time.monotonic() + TICK_S

@@ -123,7 +123,7 @@ def blame(
         raise UsageError("first_line must be 1 or more, and last_line not before it.")
     if last_line is not None and last_line - first >= BLAME_MAX:
         raise UsageError(f"At most {BLAME_MAX} lines are blamed at once.")
-    relative = plain(locate(root, path).relative, "path")
+    relative = _named(root, path)
     shown = printable(relative)
     if ref is None:
         # git itself would follow a link in the place of a tracked folder out of the project.
@@ -208,8 +208,15 @@ def diff(
 
 
 def _pathspec(root: str, path: str | None) -> list[str]:
-    relative = locate(root, path).relative if path else ""
-    return [plain(relative, "path")] if relative else []
+    return [_named(root, path)] if path else []
+
+
+def _named(root: str, path: str) -> str:
+    """Return a path for git's command line, where it stands behind "--" and still must not look like an option."""
+    relative = locate(root, path).relative
+    if relative.startswith("-"):
+        raise UsageError(f'git is not asked about "{printable(relative)}".', hint="the name could pass for an option")
+    return relative
 
 
 def _compared(repository: Repository, ref: str | None, ref2: str | None, staged: bool) -> list[str]:
