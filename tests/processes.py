@@ -45,8 +45,11 @@ def parent_of(pid: int) -> int | None:
 
 
 def command_line(pid: int) -> str:
-    """Return a process's command line as `ps` shows it."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+    """Return a process's command line as `ps` shows it; without a process, nothing."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
 
 
 def working_in(folder: Path) -> set[int]:

@@ -21,6 +21,7 @@ import pytest
 
 from tests.processes import (
     Terminal,
+    command_line,
     has_ended,
     lease_of,
     let_it_tick,
@@ -152,7 +153,8 @@ def long_search(project: Path) -> Iterator[tuple[Server, int]]:
         server.send("tools/call", {"name": "grep_codebase", "arguments": {"pattern": "a[ab]{900}[ce]"}})
 
         def searching() -> set[int]:
-            return {pid for pid in working_in(project) - {server.process.pid} if parent_of(pid) == server.process.pid}
+            children = {pid for pid in working_in(project) if parent_of(pid) == server.process.pid}
+            return {pid for pid in children if "a[ab]{900}[ce]" in command_line(pid)}  # and no longer a copy of us
 
         wait_until(searching, "a search")
         (search,) = searching()

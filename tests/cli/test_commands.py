@@ -166,7 +166,7 @@ def test_doctor_finds_orphans_and_mends_them(recorded: Path) -> None:
         server.initialize()
         server.call("read_file", path="a.py")
         server.kill()
-    assert "1 active sessions whose server died" in kioku("doctor", cwd=recorded).stdout
+    assert "1 active session whose server died" in kioku("doctor", cwd=recorded).stdout
     assert "mended" in kioku("doctor", "--fix", cwd=recorded).stdout
     assert rows(recorded, "SELECT count(*) FROM sessions WHERE status = 'active'") == [(0,)]
     findings = json.loads(kioku("doctor", "--json", cwd=recorded).stdout)["findings"]

@@ -140,7 +140,7 @@ def test_dry_run_writes_nothing(project: Path, file: Path) -> None:
         (
             "    path: src/infrastructure\n",
             "    path: src/infrastructure # keep\n",
-            "  infrastructure:\n    path: src/infrastructure # keep\n    key_files:\n      - src/infrastructure/main.py\n",
+            "  infrastructure:\n    path: src/infrastructure # keep\n    key_files:\n      - src/inf",
         ),
         (
             "    path: src/infrastructure\n",
@@ -252,7 +252,18 @@ def test_a_file_that_a_person_wrote_before_the_first_scan_is_completed(project: 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "# only a comment", "---\n", "\n\n", "{}\n", "---\n...\n", "modules:\n", "modules: {}\n"]
+    "text",
+    [
+        "",
+        "# only a comment",
+        "---\n",
+        "\n\n",
+        "{}\n",
+        "---\n...\n",
+        "modules:\n",
+        "modules: {}\n",
+        "modules:   # none\n# tail\n",
+    ],
 )
 def test_a_file_with_nothing_in_it_is_filled(project: Path, text: str) -> None:
     path = project / ".context" / "project.yaml"

@@ -1,5 +1,6 @@
 """The wire in both of its forms, over whatever standard streams may be: pipes, sockets, files."""
 
+import contextlib
 import os
 import random
 import socket
@@ -21,15 +22,28 @@ class Ends:
     def __init__(self, threaded: bool, source: tuple[int, int], sink: tuple[int, int]) -> None:
         self.into, self.out_of = source[1], sink[0]
         self._open = {*source, *sink}
+        before = set(threading.enumerate())
         self.wire = Wire(source[0], sink[1], threaded=threaded)
+        self._threads = set(threading.enumerate()) - before
+        assert bool(self._threads) == threaded
 
-    def close(self, descriptor: int) -> None:
+    def shut(self, descriptor: int) -> None:
         self._open.discard(descriptor)
         os.close(descriptor)
 
-    def close_all(self) -> None:
+    def close(self) -> None:
+        """Let the threads end, which in a server go down with the process, then close everything."""
+        for peer in {self.into, self.out_of} & self._open:
+            self.shut(peer)
+        self.wire.is_broken = True
+        self.wire.send(b"x")
+        self.read_until_end()
+        for thread in self._threads:
+            thread.join()
         for descriptor in list(self._open):
-            self.close(descriptor)
+            self.shut(descriptor)
+        self.wire._bell.close()
+        self.wire._rope.close()
 
     def read_until_end(self) -> bytes:
         """Return all that the wire takes in until its end."""
@@ -58,7 +72,7 @@ def ends(request: pytest.FixtureRequest, threaded: bool) -> Iterator[Ends]:
     make: Callable[[], tuple[int, int]] = request.param
     ends = Ends(threaded, make(), make())
     yield ends
-    ends.close_all()
+    ends.close()
 
 
 def feed(descriptor: int, data: bytes, done: Callable[[], None] = lambda: None) -> threading.Thread:
@@ -120,7 +134,7 @@ def test_what_several_threads_send_arrives_whole(ends: Ends) -> None:
 
 
 def test_the_end_of_the_source_comes_after_all_that_was_written(ends: Ends) -> None:
-    peer = feed(ends.into, BIG, lambda: ends.close(ends.into))
+    peer = feed(ends.into, BIG, lambda: ends.shut(ends.into))
     assert ends.read_until_end() == BIG
     peer.join()
     assert ends.wire.wait(0) == b""
@@ -143,7 +157,7 @@ def test_a_peer_that_never_reads_blocks_nothing(ends: Ends) -> None:
 
 
 def test_a_peer_that_closes_what_it_reads_breaks_the_wire(ends: Ends) -> None:
-    ends.close(ends.out_of)
+    ends.shut(ends.out_of)
     ends.wire.send(BIG)
     wait_until(lambda: ends.wire.wait(0.01) == b"" and ends.wire.is_broken, "a broken wire")
     assert not ends.wire.flush(PATIENCE_S)
@@ -159,7 +173,7 @@ def test_a_peer_that_closes_in_the_middle_breaks_the_wire(ends: Ends) -> None:
     ends.wire.send(BIG)
     reader, _ = drain(ends.out_of, 200_000)
     wait_until(lambda: ends.wire.wait(0.01) == b"" and not reader.is_alive(), "a part of it")
-    ends.close(ends.out_of)
+    ends.shut(ends.out_of)
     wait_until(lambda: ends.wire.wait(0.01) == b"" and ends.wire.is_broken, "a broken wire")
     assert ends.wire.unsent > 0
 
@@ -187,8 +201,8 @@ def test_a_byte_on_the_bell_ends_the_next_wait(ends: Ends) -> None:
     assert ends.wire.wait(3600) == b""
 
 
-def test_a_bell_that_rang_a_million_times_does_not_block_who_rings(ends: Ends) -> None:
-    for _ in range(100_000):
+def test_a_bell_that_nobody_answers_does_not_block_who_rings(ends: Ends) -> None:
+    for _ in range(5000):
         ends.wire.send(b"")
     os.write(ends.into, b"x")
     received = b""
@@ -222,45 +236,32 @@ def test_a_reader_that_is_not_asked_does_not_take_in_without_bound(ends: Ends) -
 @pytest.mark.parametrize("size", [0, 1, CHUNK, CHUNK + 1, 1_000_000])
 def test_regular_files_are_read_to_their_end_and_written(tmp_path: Path, threaded: bool, size: int) -> None:
     (tmp_path / "in").write_bytes(BIG[:size])
-    ends = Ends(
-        threaded, (os.open(tmp_path / "in", os.O_RDONLY), -1), (-1, os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT))
-    )
-    ends._open.discard(-1)
-    try:
+    source, sink = os.open(tmp_path / "in", os.O_RDONLY), os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+    with contextlib.closing(Ends(threaded, (source, os.dup(source)), (os.dup(sink), sink))) as ends:
         assert ends.read_until_end() == BIG[:size]
         ends.wire.send(BIG[:size])
         assert ends.wire.flush(PATIENCE_S)
-    finally:
-        ends.close_all()
-    assert (tmp_path / "out").read_bytes() == BIG[:size]
+        assert (tmp_path / "out").read_bytes() == BIG[:size]
 
 
 def test_a_full_disk_breaks_the_wire(threaded: bool) -> None:
-    ends = Ends(threaded, pipe(), (os.open("/dev/zero", os.O_RDONLY), os.open("/dev/full", os.O_WRONLY)))
-    try:
+    nothing, full = os.open(os.devnull, os.O_RDONLY), os.open("/dev/full", os.O_WRONLY)
+    with contextlib.closing(Ends(threaded, (nothing, os.dup(nothing)), (os.dup(full), full))) as ends:
         ends.wire.send(b"x")
         wait_until(lambda: ends.wire.wait(0.01) == b"" and ends.wire.is_broken, "a broken wire")
         assert ends.wire.unsent == 1
-    finally:
-        ends.close_all()
 
 
 def test_the_device_that_holds_nothing_is_an_end_and_takes_everything(threaded: bool) -> None:
     source, sink = os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_WRONLY)
-    ends = Ends(threaded, (source, source), (sink, sink))
-    try:
+    with contextlib.closing(Ends(threaded, (source, os.dup(source)), (os.dup(sink), sink))) as ends:
         assert ends.read_until_end() == b""
         ends.wire.send(BIG)
         assert ends.wire.flush(PATIENCE_S)
-    finally:
-        ends.close_all()
 
 
 def test_a_terminal_whose_window_closes_is_an_end(threaded: bool) -> None:
     window, terminal = os.openpty()
-    ends = Ends(threaded, (terminal, window), pipe())
-    try:
-        ends.close(window)
+    with contextlib.closing(Ends(threaded, (terminal, window), pipe())) as ends:
+        ends.shut(window)
         assert ends.read_until_end() == b""
-    finally:
-        ends.close_all()

@@ -9,6 +9,7 @@ from kioku import times
 from kioku.cli import places
 from kioku.cli.output import json_option, print_json, print_table, project_option
 from kioku.sessions import sweep
+from kioku.words import counted
 
 
 def _length(_context: click.Context, _parameter: click.Parameter, hours: float | None) -> float | None:
@@ -56,14 +57,14 @@ def command(folder: str | None, as_json: bool, dry_run: bool, older_than: float 
             if not sys.stdin.isatty() or as_json:
                 print("Nothing was changed: --force closes them without asking.", file=sys.stderr)
                 return 2
-            if not click.confirm(f"Close {_sessions(len(closings))}?"):
+            if not click.confirm(f"Close {counted(len(closings), 'session')}?"):
                 print("Nothing was changed.")
                 return 0
         closed = store.write(lambda db: sweep.close(db, _shown(closings), now))
     if as_json:
         print_json(_as_json(closings, by_sweep, live, closed=closed, dry_run=False))
     else:
-        print(f"Closed {_sessions(closed)}.")
+        print(f"Closed {counted(closed, 'session')}.")
     return 0
 
 
@@ -86,17 +87,17 @@ def _print(
 ) -> None:
     headings = ("session", "started", "last activity", "why", "client")
     if closings:
-        print(f"{_sessions(len(closings))} to close:")
+        print(f"{counted(len(closings), 'session')} to close:")
         print_table(headings, [_row(closing.session, _why(closing.reason), now) for closing in closings[:50]])
         if len(closings) > 50:
             print(f"and {len(closings) - 50} more")
     else:
         print(f"No session older than {hours:g} h needs closing.")
     if live:
-        print(f"{_sessions(len(live))} left alone, since the server is running:")
+        print(f"{counted(len(live), 'session')} left alone, since the server is running:")
         print_table(headings, [_row(session, "running", now) for session in live[:50]])
     if dry_run and by_sweep:
-        print(f"{_sessions(len(by_sweep))} that Kioku closes by itself the next time it starts:")
+        print(f"{counted(len(by_sweep), 'session')} that Kioku closes by itself the next time it starts:")
         print_table(headings, [_row(closing.session, _why(closing.reason), now) for closing in by_sweep[:50]])
 
 
@@ -107,10 +108,6 @@ def _row(session: sweep.Open, why: str, now: int) -> tuple[str, ...]:
 
 def _why(reason: str) -> str:
     return {"idle": "silent", "orphaned": "its server died", "cleanup": "nobody known to run it"}[reason]
-
-
-def _sessions(count: int) -> str:
-    return f"{count} session" if count == 1 else f"{count} sessions"
 
 
 def _as_json(

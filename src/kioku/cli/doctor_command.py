@@ -25,7 +25,10 @@ from kioku.doctor.checks import Finding
 def command(
     folder: str | None, as_json: bool, fix: bool, rebuild: bool, timeout_minutes: float | None, adopt: bool
 ) -> int:
-    """Check the store, the sessions and the servers; exit with 1 if there is a problem."""
+    """Check that everything is well.
+
+    Looks at the store, the sessions and the servers; ends with 1 if there is a problem. Changes nothing unless asked.
+    """
     if timeout_minutes is not None and not rebuild:
         raise click.UsageError("--timeout goes with --rebuild")
     where, _ = places.find(folder)

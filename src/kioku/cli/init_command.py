@@ -15,9 +15,10 @@ from kioku.cli.output import clean, json_option, note, print_facts, print_json, 
 @json_option
 @click.option("--dry-run", is_flag=True, help="Only show what would be written.")
 def command(folder: str | None, as_json: bool, dry_run: bool) -> None:
-    """Scan the project and write .context/project.yaml: name, type, stack, architecture, modules with key files.
+    """Scan the project into .context/project.yaml.
 
-    Running it again brings the file up to date and keeps whatever you changed in it.
+    The file says name, type, stack, architecture, and the modules with their key files. Running it again brings the
+    file up to date and keeps whatever you changed in it.
     """
     from kioku.knowledge import project_yaml
     from kioku.workspace.scan import scan

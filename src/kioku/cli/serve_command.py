@@ -8,10 +8,11 @@ from kioku.cli.output import project_option
 @click.command("serve")
 @project_option
 def command(folder: str | None) -> int:
-    """Record a coding session: speak MCP with an assistant on standard input and output.
+    """Record a coding session (assistants start this).
 
-    Assistants start this themselves once Kioku is registered with them. The session begins at once; it ends when the
-    assistant closes the connection, on Ctrl+C or a TERM signal, and after half an hour of silence.
+    It speaks MCP on standard input and output; assistants start it themselves once Kioku is registered with them. The
+    session begins at once; it ends when the assistant closes the connection, on Ctrl+C or a TERM signal, and after
+    half an hour of silence.
     """
     from kioku.cli.serving import serve
 

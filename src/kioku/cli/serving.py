@@ -18,6 +18,7 @@ LONGEST_END_S = 1.9
 
 def serve(folder: str | None) -> int:
     """Serve one client on standard input and output until it goes; return the exit code."""
+    is_gone = processes.parent_watch()  # first of all: the client may go while we start
     say = _sayer()
     try:
         where = project.find(folder, settings.project_variables(), os.getcwd())
@@ -39,7 +40,6 @@ def serve(folder: str | None) -> int:
     begin = threading.Thread(target=recorder.start, daemon=True)
     begin.start()
     begin.join(LONGEST_WAIT_FOR_STORE_S)
-    is_gone = processes.parent_watch()
     if on_terminal:
         say(f"recording {where.name}: session {(recorder.session_id() or 'not yet begun')[:8]} (Ctrl+C ends it)")
 

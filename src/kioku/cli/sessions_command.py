@@ -8,6 +8,7 @@ from kioku.cli import places
 from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
 from kioku.models import Session
 from kioku.reports import sessions as reports
+from kioku.words import counted
 
 
 @click.group("sessions", invoke_without_command=True)
@@ -118,7 +119,7 @@ def facts(session: Session, now: int) -> list[tuple[str, str]]:
         ("branch", session.branch or ""),
         ("title", session.title or ""),
         ("topics", ", ".join(session.topics)),
-        ("activity", f"{session.tool_calls} tool calls, {session.files} files"),
+        ("activity", f"{counted(session.tool_calls, 'tool call')}, {counted(session.files, 'file')}"),
         ("continues", session.continues or ""),
     ]
     return [(name, value) for name, value in lines if value]

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--module", "module_name", help="One module, with its files and what is known of it.")
 def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
-    """Show what is known of the project: kind, stack, modules, latest sessions."""
+    """Show what is known of the project.
+
+    That is its kind, stack and modules, as `kioku init` found them, and the latest sessions.
+    """
     from kioku.knowledge import project_yaml
 
     where, _ = places.find(folder)

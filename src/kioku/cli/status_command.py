@@ -9,13 +9,14 @@ from kioku.cli import places
 from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
 from kioku.reports import health
 from kioku.reports import sessions as reports
+from kioku.words import counted
 
 
 @click.command("status")
 @project_option
 @json_option
 def command(folder: str | None, as_json: bool) -> None:
-    """Show whether anything is being recorded now, and how much there is."""
+    """Show what is being recorded now."""
     where, values = places.find(folder)
     now, judge = times.now_ms(), places.judge(where)
     if not os.path.lexists(where.store_path):
@@ -46,19 +47,17 @@ def command(folder: str | None, as_json: bool) -> None:
             }
         )
         return
+    amounts = ((totals.sessions, "session"), (totals.activities, "activity"), (totals.files, "file"))
+    recorded = ", ".join(counted(*amount) for amount in amounts)
+    adopted = "" if registered else ", not adopted: see kioku doctor"
+    latest = max((session.last_activity_at for session in last + active), default=None)
     print_facts(
         [
             ("project", where.root),
-            (
-                "store",
-                f"{where.store_path} ({size / 1e6:.1f} MB)" + ("" if registered else ", not adopted: see kioku doctor"),
-            ),
-            ("recorded", f"{totals.sessions} sessions, {totals.activities} activities, {totals.files} files"),
+            ("store", f"{where.store_path} ({size / 1e6:.1f} MB){adopted}"),
+            ("recorded", recorded),
             ("a session ends", f"after {times.duration_text(values.timeout_ms)} of silence"),
-            (
-                "last activity",
-                times.ago_text(max(s.last_activity_at for s in last + active), now) if last or active else "none yet",
-            ),
+            ("last activity", "none yet" if latest is None else times.ago_text(latest, now)),
         ]
     )
     if active:

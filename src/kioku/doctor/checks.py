@@ -23,6 +23,7 @@ from kioku.store import registry
 from kioku.store.connection import is_network_folder
 from kioku.store.migrations import VERSION
 from kioku.store.store import Store, check_whole, open_for_reading, open_store
+from kioku.words import counted
 
 State = Literal["ok", "warning", "problem"]
 
@@ -158,7 +159,8 @@ def _store(patient: Patient) -> Iterator[Finding]:
     yield Finding(
         check="store",
         state="ok",
-        found=f"whole, schema {VERSION}, {size:.1f} MB: {totals.sessions} sessions, {totals.activities} activities",
+        found=f"whole, schema {VERSION}, {size:.1f} MB: {counted(totals.sessions, 'session')},"
+        f" {counted(totals.activities, 'activity')}",
     )
     if not patient.store.is_registered:
         yield Finding(
@@ -205,7 +207,7 @@ def _sessions(patient: Patient) -> Iterator[Finding]:
             yield Finding(
                 check="sessions",
                 state="warning",
-                found=f"{len(closings)} active sessions {word}",
+                found=f"{counted(len(closings), 'active session')} {word}",
                 why="they show as active until the next Kioku process looks",
                 fix="--fix closes them",
                 mend=lambda: _sweep(patient),

@@ -161,6 +161,8 @@ class _Builder:
             else:
                 key, self.waiting[-1] = self.waiting[-1], None
                 assert key is not None
+                if node.kind == "scalar" and node.start == node.end:
+                    node.start = node.end = key.end  # the parser puts what is not there behind the comments
                 if key.text == "<<" and key.bare:
                     parent.merged.append(node)
                     parent.bare = False

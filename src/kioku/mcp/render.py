@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from kioku import times
 from kioku.models import Session, TouchedFile
 from kioku.reports.sessions import Listing
+from kioku.words import counted
 
 
 def session_line(session: Session, now: int) -> str:
@@ -19,7 +20,7 @@ def session_line(session: Session, now: int) -> str:
     return (
         f"{session.id[:8]}  {times.local_text(session.started_at)} ({times.ago_text(session.started_at, now)})  {state}"
         f"  {times.duration_text(session.span_ms)} long, {times.duration_text(session.active_ms)} active,"
-        f" {session.files} files, {session.tool_calls} tool calls{client}{branch}"
+        f" {counted(session.files, 'file')}, {counted(session.tool_calls, 'tool call')}{client}{branch}"
     )
 
 
@@ -43,7 +44,7 @@ def session_text(session: Session, files: Sequence[TouchedFile], now: int) -> st
 
 
 def _touches(file: TouchedFile) -> str:
-    parts = [f"{count} {word}" for count, word in ((file.reads, "reads"), (file.edits, "edits")) if count]
+    parts = [counted(count, word) for count, word in ((file.reads, "read"), (file.edits, "edit")) if count]
     return ", ".join(parts)
 
 

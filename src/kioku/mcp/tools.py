@@ -20,6 +20,7 @@ from kioku.redaction import Redacted
 from kioku.reports import sessions as reports
 from kioku.sessions import lease
 from kioku.sessions.recorder import Recorder
+from kioku.words import counted
 
 PathArgument = Annotated[str, Meta(description="relative to the project, with /")]
 
@@ -153,7 +154,7 @@ def grep_codebase(bench: Workbench, wanted: GrepCodebase, call: Call) -> Outcome
         f"{m.path}{'-' if m.is_context else ':'}{m.line}{'-' if m.is_context else ':'}{m.text}" for m in found.matches
     ]
     count = sum(not match.is_context for match in found.matches)
-    closing = f"{count} matching lines in {found.files} files" if count else "no matches"
+    closing = f"{counted(count, 'matching line')} in {counted(found.files, 'file')}" if count else "no matches"
     structured = {
         "matches": found.matches,
         "files": found.files,
