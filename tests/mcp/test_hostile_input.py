@@ -215,7 +215,8 @@ words = st.sampled_from([
     "jsonrpc", "2.0", "id", "method", "params", "_meta", "name", "arguments", "uri", "requestId", "progressToken",
     "initialize", "tools/call", "tools/list", "resources/read", "resources/subscribe", "notifications/cancelled",
     "subscriptions/listen", "server/discover", "sessions", "read_file", "grep_codebase", "context://session/current",
-    "protocolVersion", "2025-03-26", "2026-07-28", "io.modelcontextprotocol/protocolVersion", "action", "path", "pattern",
+    "protocolVersion", "2025-03-26", "2026-07-28", "io.modelcontextprotocol/protocolVersion", "action", "path",
+    "pattern",
 ])  # fmt: skip
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | words
 values = st.recursive(

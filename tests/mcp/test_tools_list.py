@@ -78,7 +78,7 @@ def test_what_the_schema_allows_is_taken_and_what_it_does_not_is_refused(project
     schema = tools(project)[name]["inputSchema"]
     with CheckedServer(project) as server:
         server.speak(STATEFUL[-1])
-        least: dict[str, Any] = {required: "text" for required in schema.get("required", [])}
+        least: dict[str, Any] = dict.fromkeys(schema.get("required", []), "text")
         for field, described in schema["properties"].items():
             right, wrong = examples(described)
             for value in right:

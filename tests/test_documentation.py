@@ -1,0 +1,128 @@
+"""The documentation says what the program does: its commands, settings, formats and queries are tried here."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from kioku import __version__
+from kioku.cli.app import COMMANDS
+from kioku.cli.app import kioku as program
+from kioku.mcp.tools import TOOLS
+from kioku.settings import KEYS
+from tests.support import Server, kioku
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SESSIONS = (ROOT / "docs" / "sessions.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands_in(text: str) -> list[list[str]]:
+    """Return every `kioku ...` line of the shell blocks and every command in backticks, as words."""
+    found = [line.partition("#")[0].strip() for block in blocks(text, "bash") for line in block.splitlines()]
+    found += [line[2:] for block in blocks(text, "console") for line in block.splitlines() if line.startswith("$ ")]
+    found += re.findall(r"`(kioku [^`]+)`", text)
+    return [shlex.split(line) for line in found if line.startswith("kioku ")]
+
+
+@pytest.mark.parametrize("words", commands_in(README) + commands_in(SESSIONS), ids=" ".join)
+def test_every_command_that_is_written_down_exists_with_its_options(words: list[str]) -> None:
+    command: click.Command = program
+    context = click.Context(command)
+    rest = words[1:]
+    while isinstance(command, click.Group) and rest:
+        inner = command.get_command(context, rest[0])
+        if inner is None:
+            break
+        command, rest = inner, rest[1:]
+    assert command is not program, words
+    options = {option for parameter in command.params for option in parameter.opts}
+    for word in rest:
+        if word.startswith("-"):
+            assert word in options, (words, word)
+
+
+def test_every_command_and_every_option_in_its_row_is_in_the_readme() -> None:
+    for name in COMMANDS:
+        assert f"`kioku {name}" in README, name
+
+
+def test_every_setting_is_in_the_readme_with_its_built_in_value() -> None:
+    for key in KEYS:
+        assert f"| `{key.name}` | {key.default:g} | `{key.variable}` |" in README
+
+
+def test_every_tool_is_named() -> None:
+    for name in TOOLS:
+        assert f"`{name}`" in README
+
+
+def test_every_settings_example_can_be_read() -> None:
+    for text in blocks(README, "json"):
+        json.loads(text)
+    for text in blocks(README, "toml"):
+        assert tomllib.loads(text)["mcp_servers"]["kioku"]["args"] == ["serve"]
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for text in (README, SESSIONS):
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert (ROOT / target).exists(), target
+
+
+def test_the_two_commands_of_the_readme_exist_and_can_be_run() -> None:
+    for name in ("demo", "test", "setup", "bench"):
+        assert (ROOT / "scripts" / name).stat().st_mode & 0o100
+    assert "scripts/demo" in README
+    assert "scripts/test" in README
+
+
+def test_the_changelog_speaks_of_this_version() -> None:
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert kioku("--version").stdout.strip().endswith(__version__)
+
+
+def test_the_sql_in_the_documentation_runs_in_the_sqlite3_program(project: Path) -> None:
+    sqlite3 = shutil.which("sqlite3")
+    if sqlite3 is None:
+        pytest.skip("the sqlite3 program is not installed")
+    (project / "a.txt").write_text("text\n")
+    with Server(project) as server:
+        server.initialize()
+        server.call("read_file", path="a.txt")
+        server.end()
+    lines = [line for block in blocks(SESSIONS, "bash") for line in block.splitlines() if line.startswith("sqlite3 ")]
+    assert len(lines) >= 4
+    for line in lines:
+        result = subprocess.run([sqlite3, *shlex.split(line)[1:]], cwd=project, capture_output=True, text=True)
+        assert result.returncode == 0, result
+        assert result.stdout, line
+    for statement in blocks(SESSIONS, "sql"):
+        result = subprocess.run(
+            [sqlite3, ".context/sessions.db", statement], cwd=project, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result
+
+
+def test_every_column_that_is_documented_exists(project: Path) -> None:
+    import sqlite3
+
+    with Server(project) as server:
+        server.initialize()
+        server.end()
+    db = sqlite3.connect(f"file:{project}/.context/sessions.db?mode=ro", uri=True)
+    for table, columns in re.findall(r"^\| `(\w+)` \|[^|]*?: ((?:`\w+`(?:, )?)+)", SESSIONS, re.MULTILINE):
+        known = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        for column in re.findall(r"`(\w+)`", columns):
+            assert column in known, (table, column)
+    db.close()
