@@ -210,7 +210,9 @@ sys.stdin.read()
 @contextmanager
 def client_with_a_sibling(project: Path, command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
     """Run a client and give it, the server's process id, and the one of the sibling that holds the server's input."""
-    client = subprocess.Popen([sys.executable, "-c", CLIENT, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=project)
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=project
+    )
     assert client.stdin is not None
     assert client.stdout is not None
     try:
@@ -316,7 +318,11 @@ def test_a_signal_before_initialize_ends_the_server(project: Path) -> None:
 
 
 def test_interrupting_works_also_where_the_shell_ignored_it_for_a_background_job(project: Path) -> None:
-    ignoring = [sys.executable, "-c", "import os, signal, sys; signal.signal(2, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"]
+    ignoring = [
+        sys.executable,
+        "-c",
+        "import os, signal, sys; signal.signal(2, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])",
+    ]
     with start(project, prefix=ignoring) as server:
         server.signal(signal.SIGINT)
         assert server.wait() == 0
@@ -557,7 +563,9 @@ def test_a_server_that_was_stopped_for_an_hour_is_idle_and_never_orphaned(projec
         assert server.end() == 0
 
 
-def test_two_containers_with_the_same_process_id_are_told_apart_by_their_locks(project: Path, namespace: list[str]) -> None:
+def test_two_containers_with_the_same_process_id_are_told_apart_by_their_locks(
+    project: Path, namespace: list[str]
+) -> None:
     inside = [*namespace, "sh", "-c", '"$@"; exit $?', "sh"]
     with Server(project, prefix=inside) as first, Server(project, prefix=inside) as second:
         for server in (first, second):
@@ -722,7 +730,9 @@ def test_many_sweepers_at_once_close_a_session_once(project: Path) -> None:
     command = [*KIOKU, "sessions", "list"]
     with ExitStack() as stack:
         sweepers = [
-            stack.enter_context(subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
+            stack.enter_context(
+                subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            )
             for _ in range(6)
         ]
         for sweeper in sweepers:

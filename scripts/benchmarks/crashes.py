@@ -28,7 +28,9 @@ def together() -> Iterator[Figure]:
             for _ in range(SERVERS)
         ]
         outputs = _talk(running, script, CALLS + 1)
-        failed = sum(b'"isError":true' in line or b'"error"' in line for output in outputs for line in output.splitlines())
+        failed = sum(
+            b'"isError":true' in line or b'"error"' in line for output in outputs for line in output.splitlines()
+        )
         with sqlite3.connect(project / ".context" / "sessions.db") as db:
             (recorded,) = db.execute("SELECT count(*) FROM activities WHERE tool = 'read_file'").fetchone()
         db.close()
@@ -52,7 +54,9 @@ def together() -> Iterator[Figure]:
 def kill() -> Iterator[Figure]:
     """1,000 rounds of `kill -9` with several writers."""
     result = torture.run(rounds=1_000, writers=3)
-    yield Figure("kill -9: acknowledged activities lost", result.lost, "", 0, f"of {result.acknowledged}, {result.rounds} rounds")
+    yield Figure(
+        "kill -9: acknowledged activities lost", result.lost, "", 0, f"of {result.acknowledged}, {result.rounds} rounds"
+    )
     yield Figure("kill -9: sessions left open", result.left_open, "", 0)
     yield Figure("kill -9: stores that are not whole", result.damaged, "", 0)
 

@@ -11,7 +11,7 @@ from scripts.benchmarks.tree import make_tree
 def scan() -> Iterator[Figure]:
     """Scan 10,000 files with the whole command."""
     with workplace() as (project, env):
-        make_tree(project, files=10_000)
+        make_tree(str(project), files=10_000)
         began = time.perf_counter()
         subprocess.run([*KIOKU, "init"], cwd=project, env=env, capture_output=True, check=True)
         elapsed = time.perf_counter() - began

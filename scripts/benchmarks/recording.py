@@ -35,7 +35,9 @@ def read_file() -> Iterator[Figure]:
     yield Figure("read_file at the 5,000th distinct file / at the 100th", late / early, "x", 1.3)
     per_access = [(b - a) / 1000 / 1000 for a, b in zip(written, written[1:], strict=False)]
     remark = "by thousand: " + ", ".join(f"{value:.1f}" for value in per_access)
-    yield Figure("written for each access, checkpoints included", (written[-1] - written[0]) / FILES / 1000, "kB", 32, remark)
+    yield Figure(
+        "written for each access, checkpoints included", (written[-1] - written[0]) / FILES / 1000, "kB", 32, remark
+    )
     yield Figure("written for each access: last thousand / second thousand", per_access[-1] / per_access[1], "x", 1.1)
     yield Figure("resident memory after 5,000 files", memory / 1e6, "MB", 45)
 

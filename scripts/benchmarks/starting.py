@@ -49,7 +49,9 @@ def start() -> Iterator[Figure]:
     remark = f"{milliseconds(ours):.0f} ms; python -c pass {base:.0f} ms; SDK server {milliseconds(sdk):.0f} ms"
     yield Figure("start to initialize / python -c pass", milliseconds(ours) / base, "x", 6, remark)
     yield Figure("start to initialize in an empty folder / python -c pass", milliseconds(fresh) / base, "x", 6)
-    yield Figure("start to initialize / three-tool server on the SDK", milliseconds(ours) / milliseconds(sdk), "x", 0.15)
+    yield Figure(
+        "start to initialize / three-tool server on the SDK", milliseconds(ours) / milliseconds(sdk), "x", 0.15
+    )
 
 
 def end() -> Iterator[Figure]:

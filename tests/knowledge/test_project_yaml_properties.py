@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ruamel.yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kioku.knowledge.project_yaml import load, update
@@ -84,6 +84,7 @@ def apply_edit(lines: list[str], kind: str, where: int, mark: str) -> list[str]:
     return lines
 
 
+@settings(deadline=None, max_examples=40)  # each writes real files to the disk
 @given(first=projects, then=projects, edits=edits, newline=st.sampled_from(["\n", "\r\n"]))
 def test_every_edit_survives_every_later_scan(
     first: ProjectFacts, then: ProjectFacts, edits: list[tuple[str, int]], newline: str
@@ -112,6 +113,7 @@ def test_every_edit_survives_every_later_scan(
             assert update(str(file), facts).changed is False
 
 
+@settings(deadline=None, max_examples=40)  # each writes real files to the disk
 @given(first=projects, then=projects)
 def test_without_edits_the_file_always_says_what_the_last_scan_said(first: ProjectFacts, then: ProjectFacts) -> None:
     with a_file() as file, a_file() as fresh:
@@ -122,6 +124,7 @@ def test_without_edits_the_file_always_says_what_the_last_scan_said(first: Proje
         assert (as_yaml(file).get("modules") or {}) == (as_yaml(fresh).get("modules") or {})
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")), st.booleans())
 def test_a_scalar_is_read_back_as_the_same_text_by_another_reader(text: str, flow: bool) -> None:
     written = scalar(text, flow=flow)

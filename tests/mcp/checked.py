@@ -48,10 +48,11 @@ class CheckedServer(Server):
         self.send_bytes(json.dumps(message).encode() + b"\n")
 
     def receive(self) -> dict[str, Any]:
-        message = super().receive()
-        for one in message if isinstance(message, list) else [message]:
-            self._check(one)
-        return message
+        received: Any = super().receive()
+        for message in received if isinstance(received, list) else [received]:
+            self._check(message)
+        answer: dict[str, Any] = received
+        return answer
 
     def refusal(self) -> dict[str, Any]:
         """Return the error in the next message."""

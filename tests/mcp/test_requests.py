@@ -135,9 +135,9 @@ def test_an_id_that_is_still_being_worked_on_is_refused_and_the_first_is_answere
 def test_an_id_that_was_answered_may_come_again(project: Path) -> None:
     with CheckedServer(project) as server:
         server.speak(STATEFUL[-1])
-        for _ in range(3):
-            server.send_json(request("again"))
-            assert server.receive() == {"jsonrpc": "2.0", "id": "again", "result": {}}
+        for _ in range(100):
+            server.send_json(request("again", "tools/call", name="read_file", arguments={"path": "nowhere"}))
+            assert server.receive()["result"]["isError"] is True
 
 
 def test_thousands_of_requests_at_once_are_all_answered(project: Path) -> None:

@@ -5,7 +5,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from kioku.models import FILE_EDIT, FILE_READ, SERVER, TOOL_CALL, Report
 from kioku.redaction import Redacted, redact
@@ -68,7 +68,9 @@ class Stage:
     """A new store in a folder of its own."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="kioku-stage-")
+        # In memory where that is possible: what is tested here are the rules, not that they survive a power cut.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self._folder = tempfile.TemporaryDirectory(prefix="kioku-stage-", dir=memory)
         self.context = os.path.join(self._folder.name, ".context")
         self.run = os.path.join(self.context, "run")
         os.makedirs(self.run)
@@ -76,7 +78,7 @@ class Stage:
         self.store: Store = open_store(self.path)
         self.given: set[str] = set()
 
-    def __enter__(self) -> "Stage":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -90,9 +92,7 @@ class Stage:
 
     def stream(self, key: str = "stream", *, owner: str | None = None, timeout: int = TIMEOUT, now: int = T0) -> int:
         return self.store.write(
-            lambda db: activities.stream(
-                db, redact(key), project_id=PROJECT, owner=owner, timeout_ms=timeout, now=now
-            )
+            lambda db: activities.stream(db, redact(key), project_id=PROJECT, owner=owner, timeout_ms=timeout, now=now)
         )
 
     def take(self, stream: int, found: Sequence[Report], now: int) -> None:

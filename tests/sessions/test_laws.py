@@ -6,7 +6,8 @@ of "at most five minutes apart".
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +31,8 @@ from tests.sessions.stage import HOUR, MINUTE, T0, TIMEOUT, Stage, read, report
 HALF_HOUR = Timeouts(((0, TIMEOUT),))
 
 # Instants that meet the boundaries of 5 and 30 minutes often, and miss them by a millisecond as often.
-instants = st.builds(lambda fives, slip: fives * 5 * MINUTE + slip, st.integers(0, 60), st.sampled_from((0, 0, 0, -1, 1)))
+slips = st.sampled_from((0, 0, 0, -1, 1))
+instants = st.builds(lambda fives, slip: fives * 5 * MINUTE + slip, st.integers(0, 60), slips)
 lengths = st.one_of(st.none(), st.sampled_from((0, 1, MINUTE, 5 * MINUTE, 25 * MINUTE, 70 * MINUTE)))
 kinds = st.sampled_from((TOOL_CALL, FILE_READ, FILE_EDIT, SERVER_START))
 
@@ -68,7 +70,7 @@ steps = st.lists(
 ).map(lambda found: Timeouts(tuple(sorted(found))))  # fmt: skip
 
 
-# --- the reference ------------------------------------------------------------------------------------------------------
+# --- the reference --------------------------------------------------------------------------------------------
 
 
 def parts(found: Sequence[Report], are_near: Callable[[Report, Report], bool]) -> list[list[Report]]:
@@ -124,7 +126,7 @@ def boundaries(found: Iterable[derive.Run]) -> list[tuple[int, int]]:
     return [(run.first_activity_at, run.last_activity_at) for run in found]
 
 
-# --- the pure rules -----------------------------------------------------------------------------------------------------
+# --- the pure rules -------------------------------------------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=150)
@@ -169,15 +171,17 @@ def test_sessions_of_a_stream_never_overlap_and_active_time_is_within_the_span(
     found: list[Report], timeouts: Timeouts
 ) -> None:
     runs = derived(found, timeouts)
-    assert all(one.last_activity_at < next_.first_activity_at for one, next_ in zip(runs, runs[1:], strict=False))
+    assert all(one.last_activity_at < next_.first_activity_at for one, next_ in pairwise(runs))
     assert all(0 <= run.active_ms <= run.last_activity_at - run.first_activity_at for run in runs)
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(activities(keys=st.integers(0, 4), sources=(TRANSCRIPT, SERVER, HOOK)), max_size=14), st.randoms())
-def test_which_report_of_a_thing_is_believed_does_not_depend_on_the_order(found: list[Report], shuffler: object) -> None:
+def test_which_report_of_a_thing_is_believed_does_not_depend_on_the_order(
+    found: list[Report], shuffler: Random
+) -> None:
     shuffled = list(found)
-    shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
+    shuffler.shuffle(shuffled)
     assert derive.canonical(shuffled) == derive.canonical(found)
     assert derive.canonical(found + shuffled) == derive.canonical(found)
 
@@ -236,7 +240,7 @@ class TestAnEndMark:
         assert self.standing(10 * MINUTE + 5, 10 * MINUTE + 9, 10 * MINUTE).ended_at == T0 + 10 * MINUTE + 9
 
 
-# --- the same on the real store -----------------------------------------------------------------------------------------
+# --- the same on the real store -------------------------------------------------------------------------------
 
 NOW = T0 + 12 * HOUR
 shared_keys = st.integers(0, 7)
@@ -269,21 +273,21 @@ batches = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 @settings(deadline=None, max_examples=60)
 @given(st.lists(told, min_size=1, max_size=12), batches, batches, st.randoms())
 def test_the_store_ends_in_the_same_rows_whatever_the_order_of_arrival(
-    found: list[Report], sizes: list[int], other_sizes: list[int], shuffler: object
+    found: list[Report], sizes: list[int], other_sizes: list[int], shuffler: Random
 ) -> None:
     shuffled = list(found)
-    shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
+    shuffler.shuffle(shuffled)
     with played(found, sizes) as one, played(shuffled, other_sizes) as other:
         assert one.nameless() == other.nameless()
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(told, min_size=1, max_size=10), batches, st.randoms())
-def test_reports_told_again_change_no_row(found: list[Report], sizes: list[int], shuffler: object) -> None:
+def test_reports_told_again_change_no_row(found: list[Report], sizes: list[int], shuffler: Random) -> None:
     with played(found, sizes) as stage:
         before = stage.whole_rows(), stage.projection()
         again = list(found)
-        shuffler.shuffle(again)  # type: ignore[attr-defined]
+        shuffler.shuffle(again)
         stage.take(stage.stream(), again, NOW)
         assert (stage.whole_rows(), stage.projection()) == before
 
@@ -316,9 +320,9 @@ def test_every_id_that_was_ever_given_still_leads_to_a_session(found: list[Repor
 
 @settings(deadline=None, max_examples=40)
 @given(several(1, 10), st.randoms())
-def test_the_rows_of_the_store_are_those_of_the_slow_reference(found: list[Report], shuffler: object) -> None:
+def test_the_rows_of_the_store_are_those_of_the_slow_reference(found: list[Report], shuffler: Random) -> None:
     shuffled = list(found)
-    shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
+    shuffler.shuffle(shuffled)
     with played(shuffled, (2, 1)) as stage:
         rows = stage.nameless()
     expected = reference_sessions(found, lambda _: TIMEOUT)
@@ -366,10 +370,10 @@ def test_a_late_report_changes_the_rows_as_if_it_had_come_in_time_whatever_the_s
     st.randoms(),
 )
 def test_reports_from_the_future_end_in_the_same_rows_whatever_their_order(
-    found: list[Report], minutes: int, shuffler: object
+    found: list[Report], minutes: int, shuffler: Random
 ) -> None:
     shuffled = list(found)
-    shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
+    shuffler.shuffle(shuffled)
     early = T0 + minutes * MINUTE - HOUR
     with played(found, (1,), early) as one, played(shuffled, (3,), early) as other:
         for stage in (one, other):

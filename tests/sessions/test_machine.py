@@ -36,6 +36,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="holds the locks of seve
 
 short = st.sampled_from((0, 1, 40_000, 4 * MINUTE, 5 * MINUTE, 12 * MINUTE))
 while_ = st.sampled_from((1, MINUTE, 5 * MINUTE, TIMEOUT - 1, TIMEOUT, TIMEOUT + 1, 2 * HOUR))
+sources = st.sampled_from((TRANSCRIPT, SERVER, HOOK))
 others = st.sampled_from((TRANSCRIPT, HOOK))
 paths = st.sampled_from(("a.py", "b.py", "c.py"))
 kinds = st.sampled_from((TOOL_CALL, FILE_READ, FILE_EDIT))
@@ -94,9 +95,7 @@ class Recording(RuleBasedStateMachine):
         return player, report
 
     @rule(target=told, player=players, calls=st.lists(st.tuples(short, short, kinds, paths), min_size=2, max_size=4))
-    def parallel_calls_end_in_any_order(
-        self, player: Player, calls: list[tuple[int, int, str, str]]
-    ) -> object:
+    def parallel_calls_end_in_any_order(self, player: Player, calls: list[tuple[int, int, str, str]]) -> object:
         reports = []
         for began_ago, took, kind, path in calls:
             reports.append(self.report(self.now - began_ago, took, SERVER, kind, path))
@@ -112,7 +111,7 @@ class Recording(RuleBasedStateMachine):
         self.take(player, report)
         return player, report
 
-    @rule(told=told, source=st.sampled_from((TRANSCRIPT, SERVER, HOOK)), shift=st.sampled_from((0, 0, -1, MINUTE, -HOUR)))
+    @rule(told=told, source=sources, shift=st.sampled_from((0, 0, -1, MINUTE, -HOUR)))
     def something_is_told_again(self, told: tuple[Player, Report], source: int, shift: int) -> None:
         player, first = told
         again = Report(
@@ -184,7 +183,10 @@ class Recording(RuleBasedStateMachine):
     def was_edited_meanwhile(self, _closing: object) -> bool:
         return self.edited
 
-    @rule(title=st.sampled_from(("Mend the parser", "", "  two  spaces ", "-")), topics=st.sampled_from(("[]", '["x"]', "no json")))
+    @rule(
+        title=st.sampled_from(("Mend the parser", "", "  two  spaces ", "-")),
+        topics=st.sampled_from(("[]", '["x"]', "no json")),
+    )
     def a_person_gives_titles(self, title: str, topics: str) -> None:
         self.edited = True
         self.stage.sql("UPDATE sessions SET title = ?, topics = ? WHERE seq % 2 = 0", parameters=(title, topics))
@@ -198,7 +200,8 @@ class Recording(RuleBasedStateMachine):
     def a_person_cleans_up_as_the_handbook_says(self) -> None:
         self.edited = True
         self.stage.sql(
-            "UPDATE sessions SET status = 'completed', ended_at = started_at + 3600000, updated_at = ?1 WHERE status = 'active'",
+            "UPDATE sessions SET status = 'completed', ended_at = started_at + 3600000, updated_at = ?1 "
+            "WHERE status = 'active'",
             parameters=(self.now,),
         )
 
@@ -252,7 +255,8 @@ class Recording(RuleBasedStateMachine):
         is_file = kind in (FILE_READ, FILE_EDIT)
         return Report(
             key=self.keys, source=source, at=at, took=took, kind=redact(kind),
-            tool=redact("tool") if path is not None else None, path=redact(path) if path is not None and is_file else None,
+            tool=redact("tool") if path is not None else None,
+            path=redact(path) if path is not None and is_file else None,
         )  # fmt: skip
 
     def take(self, player: Player, report: Report) -> None:

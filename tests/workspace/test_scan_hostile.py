@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kioku.workspace import modules, tree
@@ -77,6 +77,7 @@ def test_values_of_the_wrong_type_count_as_absent(tmp_path: Path, name: str, tex
     assert facts.name == tmp_path.name
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(["package.json", "pyproject.toml", "pom.xml", "go.work", "settings.gradle", "CMakeLists.txt"]),
     data=st.one_of(st.binary(max_size=300), st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))),
@@ -102,6 +103,7 @@ def test_text_from_the_repository_becomes_one_printable_line_of_bounded_length(t
     assert len(description) <= 160
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(min_value=1, max_value=50))
 def test_one_line_is_printable_and_within_its_limit(text: str, limit: int) -> None:
     line = one_line(text, limit)

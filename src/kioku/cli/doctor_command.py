@@ -4,7 +4,7 @@ import click
 
 from kioku import times
 from kioku.cli import places
-from kioku.cli.output import clean, json_option, print_json, project_option
+from kioku.cli.output import json_option, print_json, print_line, project_option
 from kioku.doctor import checks
 from kioku.doctor.checks import Finding
 
@@ -65,9 +65,9 @@ def command(
 
 
 def _print(finding: Finding) -> None:
-    colour = {"ok": "green", "warning": "yellow", "problem": "red"}[finding.state]
-    click.echo(f"{click.style(f'{finding.state:<8}', fg=colour)} {finding.check:<12} {clean(finding.found)}")
+    colour = {"ok": "green", "warning": "yellow", "problem": "bold red"}[finding.state]
+    print_line((f"{finding.state:<8} ", colour), (f"{finding.check:<12} {finding.found}", ""))
     if finding.why:
-        click.echo(f"{'':22}{clean(finding.why)}")
+        print_line((f"{'':22}{finding.why}", ""))
     if finding.fix:
-        click.echo(f"{'':22}fix: {clean(finding.fix)}")
+        print_line((f"{'':22}fix: {finding.fix}", ""))

@@ -49,31 +49,55 @@ def note(text: str) -> None:
     print(clean(text), file=sys.stderr)
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-    """Print a table: coloured on a terminal, else lines of cells divided by tabs, without headings."""
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = (), optional: Sequence[str] = ()
+) -> None:
+    """Print a table: coloured on a terminal, else lines of cells divided by tabs, without headings.
+
+    On a terminal too narrow for it, the `optional` columns are left out, the first of them first.
+    """
     if not sys.stdout.isatty():
         for row in rows:
             print("\t".join(clean(cell) for cell in row))
         return
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    console = Console(highlight=False)
+    widths = [max(len(clean(cell)) for cell in column) for column in zip(headings, *rows, strict=True)]
+    shown = list(range(len(headings)))
+    for name in optional:
+        if sum(widths[index] + _GAP for index in shown) - _GAP > console.width:
+            shown.remove(headings.index(name))
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for index in shown:
+        table.add_column(headings[index], justify="right" if headings[index] in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(clean(cell), style=_style(cell)) for cell in row))
-    Console().print(table)
+        table.add_row(*(Text(clean(row[index]), style=_style(row[index])) for index in shown))
+    console.print(table)
+
+
+_GAP = 2  # between columns
 
 
 def print_facts(facts: Sequence[tuple[str, Any]]) -> None:
     """Print names and values, aligned."""
     width = max((len(name) for name, _ in facts), default=0)
     for name, value in facts:
-        styled = click.style(f"{name:<{width}}", bold=True) if sys.stdout.isatty() else f"{name:<{width}}"
-        print(f"{styled}  {clean(value)}".rstrip())
+        print_line((f"{name:<{width}}", "bold"), (f"  {value}".rstrip(), ""))
+
+
+def print_line(*parts: tuple[str, str]) -> None:
+    """Print one line of parts, given as (text, style); styles show where the terminal has them and the person wants."""
+    if not sys.stdout.isatty():
+        print("".join(clean(text) for text, _ in parts).rstrip())
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    line = Text.assemble(*((clean(text), style) for text, style in parts))
+    Console(highlight=False, soft_wrap=True).print(line)
 
 
 def _style(cell: Any) -> str:

@@ -44,7 +44,9 @@ def list_(
         print_json({"sessions": [s.as_json() for s in found.sessions], "hidden_empty": found.hidden_empty})
         return
     headings = ("session", "started", "status", "span", "active", "files", "calls", "client", "branch")
-    print_table(headings, [_cells(session) for session in found.sessions], right=("span", "active", "files", "calls"))
+    numbers = ("span", "active", "files", "calls")
+    cells = [_cells(session) for session in found.sessions]
+    print_table(headings, cells, right=numbers, optional=("branch", "calls", "span", "client"))
     if not found.sessions:
         note("no sessions with activity")
     if found.hidden_empty:

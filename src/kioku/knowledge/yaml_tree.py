@@ -54,7 +54,7 @@ def parse(text: str) -> Node:
     from ruamel.yaml.error import YAMLError as RuamelError
 
     try:
-        return _Builder(YAML(typ="rt", pure=True).parse(text)).root
+        return _Builder(YAML(typ="safe", pure=True).parse(text)).root
     except RuamelError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" on line {mark.line + 1}" if mark is not None else ""

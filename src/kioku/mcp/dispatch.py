@@ -80,6 +80,9 @@ class Connection:
     def __init__(self, application: Application, send: Callable[[bytes], None]) -> None:
         self._application = application
         self._send = send
+        self._info = {"name": application.name, "version": application.version}
+        capabilities = {"tools": {}, "resources": {"subscribe": True}}
+        self._offer = {"capabilities": capabilities, "instructions": application.instructions}
         self._version: str | None = None
         self._stateless = False
         self._lock = threading.Lock()  # for the three that follow
@@ -97,10 +100,7 @@ class Connection:
 
     def receive(self, line: bytes) -> None:
         """Take one line in and answer it, now or from a worker thread. Raises nothing."""
-        if line.startswith(b"["):
-            self._receive_batch(line)
-        else:
-            self._receive_one(line, self._reply)
+        self._receive(line, self._reply)
 
     def refuse(self, why: str) -> None:
         """Answer what is no message at all."""
@@ -130,22 +130,13 @@ class Connection:
         if message is not None:
             self._send(message)
 
-    def _receive_batch(self, line: bytes) -> None:
-        try:
-            batch = msgspec.json.decode(line.decode(), type=list[msgspec.Raw])
-            if self._version != messages.BATCH_VERSION or not batch:
-                raise ProtocolError(messages.INVALID_REQUEST, "a batch needs content and version 2025-03-26")
-        except (ProtocolError, ValueError, RecursionError) as error:
-            self._send(messages.failure(None, _as_protocol_error(error, messages.INVALID_REQUEST)))
-            return
-        together = _Batch(len(batch), self._send)
-        for item in batch:
-            self._receive_one(bytes(item), together.reply)
-
-    def _receive_one(self, line: bytes, reply: Reply) -> None:
+    def _receive(self, line: bytes, reply: Reply) -> None:
         request_id: RequestId | None = None
         try:
-            message = msgspec.json.decode(line.decode(), type=messages.Envelope)
+            message = msgspec.json.decode(line.decode(), type=messages.Incoming)
+            if isinstance(message, list):
+                self._receive_batch(message, reply)
+                return
             has_id, has_method = message.id is not msgspec.UNSET, message.method is not msgspec.UNSET
             if has_id and has_method:
                 if isinstance(message.id, RequestId) and not isinstance(message.id, bool):
@@ -159,9 +150,20 @@ class Connection:
             if message.method == "notifications/cancelled":
                 self._cancel(message.params)
             reply(None)  # other notifications tell us nothing, and answers cannot be: we never ask
-        except (ProtocolError, ValueError, RecursionError) as error:
+        except ProtocolError as error:
+            reply(messages.failure(request_id, error))
+        except msgspec.ValidationError as error:
             code = messages.INVALID_REQUEST if request_id is None else messages.INVALID_PARAMS
-            reply(messages.failure(request_id, _as_protocol_error(error, code)))
+            reply(messages.failure(request_id, ProtocolError(code, str(error))))
+        except (ValueError, RecursionError) as error:
+            reply(messages.failure(request_id, ProtocolError(messages.PARSE_ERROR, f"not JSON: {error}")))
+
+    def _receive_batch(self, batch: list[msgspec.Raw], reply: Reply) -> None:
+        if self._version != messages.BATCH_VERSION or not batch or reply != self._reply:
+            raise ProtocolError(messages.INVALID_REQUEST, "batches have content, no batches, and version 2025-03-26")
+        together = _Batch(len(batch), self._send)
+        for item in batch:
+            self._receive(bytes(item), together.reply)
 
     def _cancel(self, params: msgspec.Raw) -> None:
         with contextlib.suppress(ValueError):  # a notification cannot be answered, not even a wrong one
@@ -201,16 +203,12 @@ class Connection:
                 found = [resource for resource in self._application.resources() if resource.uri_template is not None]
                 return {"resourceTemplates": found, **_LASTING}
             case "server/discover" if self._stateless:
-                return {"supportedVersions": messages.STATELESS_VERSIONS, **self._offer(), **_LASTING}
+                return {"supportedVersions": messages.STATELESS_VERSIONS, **self._offer, **_LASTING}
             case "ping" if not self._stateless:
                 return {}
-            case "resources/subscribe" if not self._stateless:
+            case "resources/subscribe" | "resources/unsubscribe" if not self._stateless:
                 with self._lock:
-                    self._subscribed.add(params.uri)
-                return {}
-            case "resources/unsubscribe" if not self._stateless:
-                with self._lock:
-                    self._subscribed.discard(params.uri)
+                    (self._subscribed.add if method == "resources/subscribe" else self._subscribed.discard)(params.uri)
                 return {}
         raise ProtocolError(messages.METHOD_NOT_FOUND, f"no such method: {method[:200]}")
 
@@ -234,24 +232,17 @@ class Connection:
         known = params.protocol_version in messages.STATEFUL_VERSIONS
         self._version = params.protocol_version if known else messages.STATEFUL_VERSIONS[-1]
         self._meet(params.client_info)
-        return {"protocolVersion": self._version, "serverInfo": self._server_info(), **self._offer()}
+        return {"protocolVersion": self._version, "serverInfo": self._info, **self._offer}
 
     def _meet(self, client: Any) -> None:
         with contextlib.suppress(msgspec.ValidationError):  # one that does not name itself is served as well
             info = msgspec.convert(client, messages.Implementation)
             self._application.on_client(info.name, info.version)
 
-    def _offer(self) -> dict[str, Any]:
-        capabilities = {"tools": {}, "resources": {"subscribe": True}}
-        return {"capabilities": capabilities, "instructions": self._application.instructions}
-
-    def _server_info(self) -> dict[str, str]:
-        return {"name": self._application.name, "version": self._application.version}
-
     def _complete(self, result: dict[str, Any]) -> dict[str, Any]:
         """Add to a result, or leave out of it, what depends on the era."""
         if self._stateless:
-            meta = {messages.META + "serverInfo": self._server_info(), **result.get("_meta", {})}
+            meta = {messages.META + "serverInfo": self._info, **result.get("_meta", {})}
             return {**result, "resultType": "complete", "_meta": meta}
         return {name: value for name, value in result.items() if name not in _LASTING}
 
@@ -287,26 +278,23 @@ class Connection:
         except CancelledCallError:
             pass
         except ProtocolError as error:
+            if error.code == messages.RESOURCE_NOT_FOUND and self._stateless:
+                error.code = messages.INVALID_PARAMS
             message = messages.failure(call.id, error)
         except KiokuError as error:
             message = messages.failure(call.id, ProtocolError(messages.INTERNAL_ERROR, str(error)))
         except Exception as error:  # a defect of ours must not take the connection down
             print(f"kioku: unexpected {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
             message = messages.failure(call.id, ProtocolError(messages.INTERNAL_ERROR, f"Kioku failed: {error!r}"))
-        call.reply(None if call.cancelled else message)
-        with self._lock:
+        with self._lock:  # who has the answer may use the id again
             del self._calls[call.id]
+            call.reply(None if call.cancelled else message)
 
     def _call_tool(self, params: messages.Params, call: Call) -> dict[str, Any]:
         return self._application.call_tool(params.name, bytes(params.arguments), call).as_result()
 
     def _read_resource(self, params: messages.Params, call: Call) -> dict[str, Any]:
-        try:
-            found = self._application.read_resource(params.uri, call)
-        except ProtocolError as error:
-            if error.code == messages.RESOURCE_NOT_FOUND and self._stateless:
-                error.code = messages.INVALID_PARAMS
-            raise
+        found = self._application.read_resource(params.uri, call)
         content = {"uri": found.uri, "mimeType": found.mime_type, "text": found.text}
         return {"contents": [content], **_LASTING, "ttlMs": 0}
 
@@ -328,10 +316,3 @@ class _Batch:
                 self._answers.append(message)
             if self._left == 0 and self._answers:
                 self._send(b"[" + b",".join(self._answers) + b"]")
-
-
-def _as_protocol_error(error: Exception, code: int) -> ProtocolError:
-    """Return the refusal of a message: with `code` when it is JSON, but not what we expect."""
-    if isinstance(error, ProtocolError):
-        return error
-    return ProtocolError(code if isinstance(error, msgspec.ValidationError) else messages.PARSE_ERROR, str(error))

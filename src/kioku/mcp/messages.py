@@ -44,6 +44,9 @@ class Envelope(msgspec.Struct):
     params: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+Incoming = Envelope | list[msgspec.Raw]  # a message, or a batch of them
+
+
 class Implementation(msgspec.Struct):
     """The name and version of a program at either end."""
 

@@ -2,9 +2,10 @@
 
 A session is a maximal run of one stream's activities in which every gap (an activity's start minus the latest end so
 far) is shorter than the timeout. Where the setting changed, each activity holds its session open until its own end plus
-the timeout in force at its start, so that one that arrives late can join runs but never divides one. Marks end a session but are no activity: one that is followed by activity within the
-timeout is taken back. `fold` adds one activity to a run, whether it is the next live one or one of a whole stream that
-is derived anew, so what is kept up to date step by step equals what a rebuild finds.
+the timeout in force at its start, so that one that arrives late can join runs but never divides one. Marks end a
+session but are no activity: one that is followed by activity within the timeout is taken back. `fold` adds one activity
+to a run, whether it is the next live one or one of a whole stream that is derived anew, so what is kept up to date step
+by step equals what a rebuild finds.
 """
 
 from bisect import bisect_right

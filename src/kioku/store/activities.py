@@ -219,9 +219,8 @@ def _quarantine(db: apsw.Connection, stream: int, report: Report) -> None:
     ).fetchone()
     if known is None or report.preference < Report.from_json(known[0]).preference:
         key = one(db, "SELECT key FROM streams WHERE id = ?", (stream,))[0]
-        db.execute(
-            "INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?)", (report.key, report.source, key, report.at, text)
-        )
+        row = (report.key, report.source, key, report.at, text)
+        db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?)", row)
 
 
 def _replace(db: apsw.Connection, stream: int, report: Report, known: tuple[int, int]) -> bool:

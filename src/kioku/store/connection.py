@@ -19,6 +19,7 @@ from kioku.errors import StoreBusyError, StoreDamagedError, StoreError, StoreRea
 Result = TypeVar("Result")
 
 CHECKPOINT_PAGES = 2_000  # twice the default: a fifth less is written for each small transaction
+LONGEST_LOG = 16 << 20  # bytes; a longer one is shortened now and then
 PATIENCE_S = 30.0  # how long a writer waits for others before it gives up
 
 _NETWORK = (
@@ -45,10 +46,21 @@ def connect(path: str, *, writable: bool) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_NOFOLLOW | (
         apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writable else apsw.SQLITE_OPEN_READONLY
     )
+    return _connect(path, path, flags, patience_s=PATIENCE_S if writable else 5.0)
+
+
+def connect_immutable(path: str) -> apsw.Connection:
+    """Open a store's file in a folder that nobody can write: without locks, and without its write-ahead log."""
+    escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    flags = apsw.SQLITE_OPEN_NOFOLLOW | apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return _connect(path, f"file:{escaped}?immutable=1", flags, patience_s=0)
+
+
+def _connect(path: str, name: str, flags: int, *, patience_s: float) -> apsw.Connection:
     with errors(path):
-        db = apsw.Connection(path, flags=flags)
+        db = apsw.Connection(name, flags=flags)
         try:
-            db.set_busy_handler(_patience(PATIENCE_S if writable else 5.0))
+            db.set_busy_handler(_patience(patience_s))
             db.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
             db.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
             db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
@@ -111,6 +123,8 @@ def errors(path: str) -> Iterator[None]:
         raise StoreBusyError(f"{path} stayed locked by another process", hint="try again in a moment") from error
     except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
         raise StoreDamagedError(f"{path} is damaged: {error}", hint="run 'kioku doctor'") from error
+    except UnicodeDecodeError as error:
+        raise StoreDamagedError(f"{path} holds text that is not UTF-8", hint="run 'kioku doctor'") from error
     except apsw.FullError as error:
         raise StoreError(
             f"{path} cannot grow: the disk is full", hint="free some space; Kioku goes on by itself"
@@ -149,6 +163,23 @@ def transact(db: apsw.Connection, path: str, work: Callable[[apsw.Connection], R
                     raise
             else:
                 return result
+
+
+def rein_in_log(db: apsw.Connection, path: str) -> None:
+    """Shorten a write-ahead log that has grown long, if readers let us within a moment.
+
+    Readers that come and go without a pause keep the automatic checkpoint from ever starting the log anew.
+    """
+    try:
+        if os.stat(path + "-wal").st_size < LONGEST_LOG:
+            return
+        db.set_busy_handler(_patience(0.2))
+        try:
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            db.set_busy_handler(_patience(PATIENCE_S))
+    except (OSError, apsw.Error):
+        pass  # then the next time
 
 
 def _patience(seconds: float) -> Callable[[int], bool]:

@@ -10,12 +10,15 @@ import apsw
 import msgspec
 
 from kioku import times
+from kioku.errors import ForeignStoreError
+from kioku.models import new_id
 from kioku.redaction import Redacted, redact
-from kioku.store import sessions
+from kioku.store import migrations, sessions
 
 ADOPTED = "adopted"
 
 _DEFAULT_TIMEOUT_MS = 30 * times.MINUTE  # the older program's, which could not be changed
+_LARGEST = 1 << 53  # no count and no instant is larger
 _TABLES = ("sessions", "discoveries", "context_items")
 
 
@@ -27,53 +30,55 @@ def is_legacy(db: apsw.Connection) -> bool:
 
 
 def check(db: apsw.Connection, path: str) -> None:
-    """Make sure that the file brings no code of its own. Raises StoreDamagedError, so that it is set aside."""
-    from kioku.errors import StoreDamagedError
-
-    foreign = db.execute("SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'view') LIMIT 1").fetchone()
-    if foreign is not None:
-        raise StoreDamagedError(f"{path} is not taken over: it has a {foreign[0]} '{foreign[1]}'")
+    """Make sure that the file brings no code of its own, and nothing in the place of ours. Raises ForeignStoreError."""
+    ours = migrations.names()
+    for kind, name, table in db.execute("SELECT type, name, tbl_name FROM sqlite_schema"):
+        if kind in ("trigger", "view") or (name in ours and table not in _TABLES):
+            raise ForeignStoreError(f"{path} is not taken over: it has a {kind} '{name}'")
 
 
 def take_tables(db: apsw.Connection) -> dict[str, list[dict[str, Any]]]:
     """Read the old tables' rows and drop the tables; other tables stay as they are."""
     taken: dict[str, list[dict[str, Any]]] = {}
-    for table in _TABLES:
+    for table in reversed(_TABLES):  # what refers to a session goes before it
         columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
         taken[table] = []
         if columns:
-            taken[table] = [dict(zip(columns, row, strict=True)) for row in db.execute(f"SELECT * FROM {table}")]
+            names = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
+            taken[table] = [dict(zip(columns, row, strict=True)) for row in db.execute(f"SELECT {names} FROM {table}")]
             db.execute(f"DROP TABLE {table}")
     return taken
 
 
 def adopt_rows(db: apsw.Connection, taken: dict[str, list[dict[str, Any]]], *, now: int) -> None:
     """Write what was taken from the old tables into ours."""
-    for number, row in enumerate(taken["sessions"], 1):
-        id = redact(str(row.get("id") or f"older-{number}"))
+    given: set[str] = set()
+    for row in taken["sessions"]:
+        id = _unique(row.get("id"), given)
         data = _session(row, now)
         sessions.add_anchor(db, sessions.Anchor(id, 0, data["created_at"]), None)
         sessions.amend(db, id, ADOPTED, data, now=now)
         write(db, values(id, data, now=now), data)
+    given = set()
     for row in taken["discoveries"]:
         made = _integer(row.get("created_at"), now)
         db.execute(
-            "INSERT OR IGNORE INTO discoveries"
+            "INSERT INTO discoveries"
             " (id, session_id, type, content, module, provenance, evidence, created_at, updated_at)"
             " VALUES (?, ?, ?, ?, ?, 'repository', ?, ?, ?)",
             (
-                _text(row.get("id")), _text(row.get("session_id")), _text(row.get("type")) or redact("pattern"),
+                _unique(row.get("id"), given), _text(row.get("session_id")),
+                _text(row.get("type")) or redact("pattern"),
                 _text(row.get("content")) or redact(""), _text(row.get("module")), _text(row.get("context_json")),
                 made, made,
             ),
         )  # fmt: skip
+    given = set()
     for row in taken["context_items"]:
-        names = [name for name in row if name in _CONTEXT_COLUMNS]
+        row |= {"id": _unique(row.get("id"), given), "type": row.get("type") or "", "content": row.get("content") or ""}
+        names = [name for name in row if name in _CONTEXT_COLUMNS and row[name] is not None]
         contents = [redact(row[name]) if isinstance(row[name], str) else row[name] for name in names]
-        db.execute(
-            f"INSERT OR IGNORE INTO context_items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-            contents,
-        )
+        db.execute(f"INSERT INTO context_items ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", contents)
 
 
 def values(id: str, data: dict[str, Any], *, now: int) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def values(id: str, data: dict[str, Any], *, now: int) -> dict[str, Any]:
         "updated_at": data["updated_at"], "last_activity_at": data["last_activity_at"], "end_reason": reason,
         "timeout_ms": _DEFAULT_TIMEOUT_MS, "files": len(data["files"]),
         "activities": sum(file["count"] for file in data["files"]),
-        "tool_calls": tool_calls if type(tool_calls) is int else 0,
+        "tool_calls": _integer(tool_calls, 0),
         "empty": int(not data["files"] and not tool_calls), "first_activity_at": data["started_at"],
         "last_start_at": data["last_activity_at"], "block_start_at": data["last_activity_at"], "amended": 1,
     }  # fmt: skip
@@ -133,7 +138,7 @@ def _session(row: dict[str, Any], now: int) -> dict[str, Any]:
         "project_id": _text(row.get("project_id")) or redact(""), "started_at": started,
         "ended_at": None if status == "active" else _integer(ended, max(evidence)), "status": status,
         "topics": [redact(topic) for topic in _json(row.get("topics"), list) if isinstance(topic, str)],
-        "metadata": {redact(k): redact(v) if isinstance(v, str) else v for k, v in metadata.items()},
+        "metadata": _redacted(metadata),
         "files": list(files.values()), "last_activity_at": max(evidence),
         "created_at": _integer(row.get("created_at"), started), "updated_at": _integer(row.get("updated_at"), started),
     }  # fmt: skip
@@ -142,16 +147,35 @@ def _session(row: dict[str, Any], now: int) -> dict[str, Any]:
 def _json(text: Any, kind: type) -> Any:
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, TypeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError, TypeError):
         return kind()
     return value if isinstance(value, kind) else kind()
 
 
+def _redacted(value: Any) -> Any:
+    """Redact every text in decoded JSON."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redacted(part) for part in value]
+    return {redact(k): _redacted(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
 def _integer(value: Any, fallback: int) -> int:
     try:
-        return fallback if value is None or isinstance(value, bool) else int(float(value))
+        found = fallback if value is None or isinstance(value, bool) else int(float(value))
     except (TypeError, ValueError, OverflowError):
         return fallback
+    return found if abs(found) < _LARGEST else fallback
+
+
+def _unique(value: Any, given: set[str]) -> Redacted:
+    """Return an old id, or a new one for a row that has none of its own."""
+    found = redact(str(value)) if value is not None else None
+    if not found or found in given:
+        found = new_id()
+    given.add(found)
+    return found
 
 
 def _text(value: Any) -> Redacted | None:

@@ -118,10 +118,10 @@ MIGRATIONS: tuple[str, ...] = (_FIRST,)
 VERSION = len(MIGRATIONS)
 
 
-def migrate(db: apsw.Connection) -> None:
-    """Bring the schema up to `VERSION`. Call it inside a write transaction; does nothing when it is there already."""
+def migrate(db: apsw.Connection, to: int = VERSION) -> None:
+    """Bring the schema up to a version. Call it inside a write transaction; does nothing when it is there already."""
     version = user_version(db)
-    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+    for number, statements in enumerate(MIGRATIONS[version:to], version + 1):
         db.execute(statements)
         db.pragma("user_version", number)
 
@@ -131,18 +131,21 @@ def user_version(db: apsw.Connection) -> int:
     return int(db.pragma("user_version"))
 
 
+def is_empty(db: apsw.Connection) -> bool:
+    """Tell whether a file holds nothing at all."""
+    return db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+
+
 def check_schema(db: apsw.Connection, path: str) -> None:
-    """Make sure that the schema is ours, to the letter.
+    """Make sure that the schema is ours, to the letter: that of the version that the file says it has.
 
     Tables and views that a person added beside ours are left alone; a trigger, or anything of a stranger's that hangs
     on one of our tables, is not. Raises ForeignStoreError.
     """
-    expected = apsw.Connection(":memory:")
-    try:
-        migrate(expected)
-        ours = _schema(expected)
-    finally:
-        expected.close()
+    version = user_version(db)
+    if version < 1:
+        raise ForeignStoreError(f"{path} is not a store of Kioku's")
+    ours = _expected(version)
     found = _schema(db)
     tables = {name for kind, name in ours if kind == "table"}
     for item, (table, sql) in ours.items():
@@ -151,6 +154,20 @@ def check_schema(db: apsw.Connection, path: str) -> None:
     for (kind, name), (table, _) in found.items():
         if (kind, name) not in ours and (kind == "trigger" or table in tables):
             raise ForeignStoreError(f"{path} is not a store of Kioku's: it has a {kind} '{name}'")
+
+
+def names() -> set[str]:
+    """Return the names of everything in our schema."""
+    return {name for _, name in _expected(VERSION)}
+
+
+def _expected(version: int) -> dict[tuple[str, str], tuple[str, str | None]]:
+    db = apsw.Connection(":memory:")
+    try:
+        migrate(db, version)
+        return _schema(db)
+    finally:
+        db.close()
 
 
 def _schema(db: apsw.Connection) -> dict[tuple[str, str], tuple[str, str | None]]:

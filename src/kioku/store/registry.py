@@ -12,6 +12,8 @@ from kioku.settings import user_folder
 def register(store_id: str, path: str) -> bool:
     """Remember a store as the user's own; return whether that worked."""
     folder = _folder()
+    if not _is_id(store_id):
+        return False
     try:
         os.makedirs(folder, 0o700, exist_ok=True)
         descriptor = os.open(os.path.join(folder, store_id), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -26,7 +28,7 @@ def register(store_id: str, path: str) -> bool:
 
 def is_known(store_id: str) -> bool:
     """Tell whether a store is registered."""
-    return os.path.exists(os.path.join(_folder(), os.path.basename(store_id)))
+    return _is_id(store_id) and os.path.exists(os.path.join(_folder(), store_id))
 
 
 def known_at(path: str) -> str | None:
@@ -47,13 +49,11 @@ def known_at(path: str) -> str | None:
 def is_tracked_by_git(path: str) -> bool:
     """Tell whether the store's file is part of the repository that it lies in."""
     root = os.path.dirname(os.path.dirname(path))
-    index = os.path.join(root, ".git", "index")
-    try:
-        with open(index, "rb") as stream:
-            if os.path.basename(path).encode() not in stream.read():
-                return False
-    except OSError:
-        return False
+    repository = root
+    while not os.path.lexists(os.path.join(repository, ".git")):
+        if repository == os.path.dirname(repository):
+            return False
+        repository = os.path.dirname(repository)
     from kioku.workspace.children import run
 
     name = os.path.relpath(path, root)
@@ -64,6 +64,11 @@ def is_tracked_by_git(path: str) -> bool:
         max_bytes=4096,
     )
     return result.exit_code == 0 and bool(result.stdout)
+
+
+def _is_id(store_id: object) -> bool:
+    """Tell whether this is an id as we give them: a file from elsewhere may hold a path instead."""
+    return isinstance(store_id, str) and len(store_id) == 16 and store_id.isascii() and store_id.isalnum()
 
 
 def _folder() -> str:

@@ -9,7 +9,8 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 import apsw
@@ -37,7 +38,10 @@ class Store:
         self._db = db
         self._lock = threading.RLock()
         self._inode = _inode(path)
+        self._writes = 0
         meta = dict(db.execute("SELECT key, value FROM meta"))
+        if not {"store_id", "project_id"} <= meta.keys():
+            raise StoreDamagedError(f"{path} is damaged: it does not say which store it is", hint="run 'kioku doctor'")
         self.id: str = meta["store_id"]
         self.project_id: str = meta["project_id"]
 
@@ -47,8 +51,7 @@ class Store:
         Raises StoreError: also when the file was replaced, deleted or migrated by somebody else since it was opened.
         """
         with self._lock:
-            if _inode(self.path) != self._inode:
-                raise StoreError(f"{self.path} was replaced or deleted", hint="Kioku opens it anew by itself")
+            self._require_in_place()
 
             def checked(db: apsw.Connection) -> Result:
                 version = migrations.user_version(db)
@@ -56,7 +59,17 @@ class Store:
                     raise _newer(self.path, version)
                 return work(db)
 
-            return connection.transact(self._db, self.path, checked)
+            result = connection.transact(self._db, self.path, checked)
+            # Replaced meanwhile: what was written is in a file that nobody will look at. Writing it again is harmless.
+            self._require_in_place()
+            self._writes += 1
+            if self._writes % 256 == 0:
+                connection.rein_in_log(self._db, self.path)
+            return result
+
+    def _require_in_place(self) -> None:
+        if _inode(self.path) != self._inode:
+            raise StoreError(f"{self.path} was replaced or deleted", hint="Kioku opens it anew by itself")
 
     def read(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """Run `work` on one consistent state of the store."""
@@ -92,11 +105,12 @@ def open_store(path: str, *, suspect: bool = False) -> Store:
     """
     notes: list[str] = []
     for _ in range(4):
+        seen = _inode(path)
         try:
             _require_regular(path)
             return _open(path, notes, suspect=suspect)
         except (StoreDamagedError, _NotAFileError, _SetAsideError) as error:
-            kept = _set_aside(path, error)
+            kept = _set_aside(path, seen, error)
             if kept is not None:
                 notes.append(f"{error.message}; it was kept as {os.path.basename(kept)}, and a new store was begun")
     raise StoreDamagedError(f"{path} cannot be used", hint="run 'kioku doctor'")
@@ -116,10 +130,7 @@ def open_for_reading(path: str) -> Store:
         if isinstance(error, StoreDamagedError) or os.access(os.path.dirname(path), os.W_OK):
             raise
         # In a folder that nobody here can write, WAL's side files cannot be made; then nobody changes the file either.
-        with connection.errors(path):
-            db = apsw.Connection(
-                f"file:{_uri(path)}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-            )
+        db = connection.connect_immutable(path)
         version = _version(db, path)
     try:
         if version > migrations.VERSION:
@@ -160,10 +171,8 @@ def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
     lost = None if existed else registry.known_at(path)
     if not os.access(os.path.dirname(path), os.W_OK) or (existed and not os.access(path, os.W_OK)):
         raise StoreReadOnlyError(f"{path} cannot be written", hint="make the file and its folder writable")
-    db = connection.connect(path, writable=True)
+    db = connection.connect(path, writable=True) if existed else _begin_file(path)
     try:
-        if not existed and sys.platform != "win32":
-            os.chmod(path, 0o600)  # the side files take their mode from it
         version = _version(db, path)
         if version > migrations.VERSION:
             raise _newer(path, version)
@@ -171,23 +180,23 @@ def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
             check_whole(path, db)
         made = False
         with connection.errors(path):
-            if version == 0 and legacy.is_legacy(db):
-                legacy.check(db, path)
-                notes.append(f"the older program's store was upgraded; it was kept as {_back_up(db, path)}")
-            elif version == 0 and db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None:
-                raise _SetAsideError(f"{path} is not a store of Kioku's")
-            if not connection.use_write_ahead_log(db, path):
-                notes.append(f"{os.path.dirname(path)} is on a network file system: recording is slower there")
-        if version < migrations.VERSION:
-            made = connection.transact(db, path, _migrate)
-        with connection.errors(path):
+            is_legacy = legacy.is_legacy(db)
             try:
-                migrations.check_schema(db, path)
+                if is_legacy:
+                    legacy.check(db, path)
+                elif version != 0 or not migrations.is_empty(db):
+                    migrations.check_schema(db, path)
             except ForeignStoreError as error:
                 raise _SetAsideError(error.message) from error
+            if not connection.use_write_ahead_log(db, path):
+                notes.append(f"{os.path.dirname(path)} is on a network file system: recording is slower there")
+        if is_legacy:
+            _upgrade(db, path, notes)
+        elif version < migrations.VERSION:
+            made = connection.transact(db, path, lambda db: _migrate(db, path))
+        with connection.errors(path):
             store = Store(db, path, writable=True, notes=notes)
         if made:
-            registry.register(store.id, path)
             if lost is not None:
                 notes.append(f"the store known at {path} is gone; a new one was begun")
         elif not store.is_registered and registry.is_tracked_by_git(path):
@@ -198,7 +207,44 @@ def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
         raise
 
 
-def _migrate(db: apsw.Connection) -> bool:
+def _begin_file(path: str) -> apsw.Connection:
+    """Open a store whose file is missing or empty, and create it.
+
+    A log that was left alone is moved aside first: SQLite deletes one that it finds beside an empty file.
+    """
+    with _alone(path):
+        if _is_log_alone(path):
+            raise StoreDamagedError(f"{path} is gone or empty, but what was not yet copied into it is there")
+        db = connection.connect(path, writable=True)
+        if sys.platform != "win32":
+            os.chmod(path, 0o600)  # the side files take their mode from it
+    return db
+
+
+def _is_log_alone(path: str) -> bool:
+    """Tell whether there is a write-ahead log with rows beside a file that is missing or empty.
+
+    The log is looked at first: whoever begins a store has written to its file before there is one.
+    """
+    return _size(path + "-wal") > 0 and _size(path) == 0
+
+
+def _upgrade(db: apsw.Connection, path: str, notes: list[str]) -> None:
+    """Take the older program's store over, after a backup; whoever comes second finds it done."""
+    with _alone(path):
+        with connection.errors(path):
+            if not legacy.is_legacy(db):
+                return
+            kept = _back_up(db, path)
+        try:
+            connection.transact(db, path, lambda db: _migrate(db, path))
+        except BaseException:
+            os.unlink(kept)
+            raise
+    notes.append(f"the older program's store was upgraded; it was kept as {os.path.basename(kept)}")
+
+
+def _migrate(db: apsw.Connection, path: str) -> bool:
     """Bring an empty or older store up to date; return whether it was begun here. Runs once, whoever comes first."""
     if migrations.user_version(db) >= migrations.VERSION:
         return False
@@ -209,6 +255,9 @@ def _migrate(db: apsw.Connection) -> bool:
     if fresh:
         rows = {"store_id": new_id(), "project_id": new_id(), "made_at": str(times.now_ms())}
         db.executemany("INSERT INTO meta VALUES (?, ?)", rows.items())
+    if fresh and not was_legacy:
+        # Before the commit: one that nobody may crash in between and leave as a stranger's.
+        registry.register(rows["store_id"], path)
     if was_legacy:
         legacy.adopt_rows(db, taken, now=times.now_ms())
     return fresh and not was_legacy
@@ -239,7 +288,7 @@ def _require_regular(path: str) -> None:
 
 
 def _back_up(db: apsw.Connection, path: str) -> str:
-    """Copy the database through SQLite's own interface; return the copy's file name."""
+    """Copy the database through SQLite's own interface; return the copy's path."""
     name = f"{path}.before-upgrade-{_stamp()}"
     copy = connection.connect(name, writable=True)
     try:
@@ -249,28 +298,56 @@ def _back_up(db: apsw.Connection, path: str) -> str:
         copy.close()
     if sys.platform != "win32":
         os.chmod(name, 0o600)
-    return os.path.basename(name)
+    return name
 
 
-def _set_aside(path: str, error: StoreError) -> str | None:
+def _set_aside(path: str, seen: tuple[int, int] | None, error: StoreError) -> str | None:
     """Move what cannot be used out of the way, with its side files; return its new path, None if it was gone.
 
-    Only one process does it: whoever waited finds another file in its place and leaves that alone.
+    `seen` is the file that turned out to be of no use. Only one process moves it: whoever waited finds another one in
+    its place and leaves that alone.
     """
-    before = _inode(path)
     word = "corrupt" if isinstance(error, StoreDamagedError | _NotAFileError) else "foreign"
-    with locks.exclusive(os.path.join(os.path.dirname(path), "run", "set-aside.lock")):
-        if before is None or _inode(path) != before:
+    with _alone(path):
+        if _inode(path) != seen or (seen is None and not _is_log_alone(path)):
             return None
         kept = f"{path}.{word}-{_stamp()}"
         try:
             for suffix in SIDE_FILES:
                 if os.path.lexists(path + suffix):
                     os.replace(path + suffix, kept + suffix)
-            os.replace(path, kept)
+            if seen is not None:
+                os.replace(path, kept)
         except OSError as failure:
             raise StoreReadOnlyError(f"{path} cannot be moved aside: {failure.strerror}", hint=str(error)) from failure
     return kept
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Hold the lock under which a store is begun, upgraded or moved aside. Raises StoreError."""
+    folder = os.path.join(os.path.dirname(path), "run")
+    with ExitStack() as stack:
+        try:
+            if not os.path.isdir(folder):
+                os.mkdir(folder, 0o700)
+        except FileExistsError:
+            pass  # made by somebody else meanwhile
+        except OSError as error:
+            raise StoreReadOnlyError(f"{folder} cannot be made: {error.strerror}", hint="make it writable") from error
+        try:
+            stack.enter_context(locks.exclusive(os.path.join(folder, "set-aside.lock")))
+        except OSError as error:
+            raise StoreReadOnlyError(f"{folder} cannot be used: {error.strerror}", hint="make it writable") from error
+        yield
+
+
+def _size(path: str) -> int:
+    """Return a file's size in bytes; a missing one has none."""
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
 
 
 def _stamp() -> str:
@@ -284,7 +361,3 @@ def _inode(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _uri(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
