@@ -14,7 +14,7 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.support import KIOKU, PATIENCE_S, rows, wait_until
 
@@ -62,6 +62,23 @@ def working_in(folder: Path) -> set[int]:
         except OSError:
             continue
     return found
+
+
+def alive_in(container: int) -> int:
+    """Return the innermost descendant of a process that has one child, which has one child, and so on."""
+    parents = {pid: parent_of(pid) for pid in map(int, filter(str.isdigit, os.listdir("/proc")))}
+    while children := [pid for pid, parent in parents.items() if parent == container]:
+        (container,) = children
+    return container
+
+
+def has_open(pid: int, end_of_path: str) -> bool:
+    """Tell whether a process holds a file open whose path ends so."""
+    try:
+        folder = f"/proc/{pid}/fd"
+        return any(os.readlink(f"{folder}/{name}").endswith(end_of_path) for name in os.listdir(folder))
+    except OSError:
+        return False  # it is gone, or just closed one of them
 
 
 def server_pid(project: Path) -> int:
@@ -120,7 +137,7 @@ class Terminal:
         os.close(theirs)
         self.shown = ""
 
-    def __enter__(self) -> "Terminal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -152,7 +152,8 @@ class Server:
     def errors(self) -> str:
         """Return what it wrote to standard error (after its end)."""
         assert self.process.stderr is not None
-        return self.process.stderr.read().decode()
+        text: str = self.process.stderr.read().decode()
+        return text
 
 
 def kioku(

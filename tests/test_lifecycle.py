@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,16 @@ import pytest
 
 from tests.processes import (
     Terminal,
+    alive_in,
     command_line,
     has_ended,
+    has_open,
     lease_of,
     let_it_tick,
     let_it_wake,
     parent_of,
     server_pid,
     state_of,
-    stored,
     working_in,
 )
 from tests.support import KIOKU, PATIENCE_S, Clock, Server, kioku, rows, wait_until
@@ -83,7 +85,7 @@ def look(project: Path, **options: Any) -> None:
     assert result.returncode == 0, result.stderr
 
 
-# --- end of input -------------------------------------------------------------------------------------------------------
+# --- end of input -----------------------------------------------------------------------------------------------------
 
 
 def test_end_of_input_before_any_request_ends_the_server(project: Path) -> None:
@@ -193,7 +195,7 @@ def test_other_requests_are_answered_while_a_long_search_runs(project: Path) -> 
         assert not has_ended(search)
 
 
-# --- a client that goes without closing anything ------------------------------------------------------------------------
+# --- a client that goes without closing anything ----------------------------------------------------------------------
 
 # Starts the server given as its arguments, keeps its input open together with a sibling, and names the sibling.
 CLIENT = """
@@ -296,7 +298,7 @@ def test_a_server_in_a_container_whose_client_is_process_1_lives_until_its_input
     assert rows(project, END) == [STOPPED]
 
 
-# --- signals ------------------------------------------------------------------------------------------------------------
+# --- signals ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: signal.Signals(n).name)
@@ -396,7 +398,7 @@ def test_the_end_does_not_wait_for_a_database_that_somebody_else_holds(project: 
     assert status == "completed"
 
 
-# --- output -------------------------------------------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_client_that_does_not_read_loses_no_activity_and_can_end_the_session(project: Path) -> None:
@@ -454,8 +456,8 @@ def test_standard_output_carries_messages_only(project: Path) -> None:
         lines = [opening_lines(1), b"not json\n", b"[]\n", b"42\n", b'{"jsonrpc":"2.0"}\n', b"\xff\xfe\n", b"\n"]
         calls: list[tuple[str, dict[str, Any]]] = [
             ("read_file", {"path": "a.py"}), ("read_file", {"path": "../a.py"}), ("grep_codebase", {"pattern": "("}),
-            ("grep_codebase", {"pattern": "import"}), ("git_log", {}), ("git_blame", {"path": "a.py"}), ("git_diff", {}),
-            ("git_diff", {"ref": "--output=x"}), ("nothing", {}), ("sessions", {"action": "show"}),
+            ("grep_codebase", {"pattern": "import"}), ("git_log", {}), ("git_blame", {"path": "a.py"}),
+            ("git_diff", {}), ("git_diff", {"ref": "--output=x"}), ("nothing", {}), ("sessions", {"action": "show"}),
         ]  # fmt: skip
         lines += [request(10 + n, "tools/call", {"name": name, "arguments": a}) for n, (name, a) in enumerate(calls)]
         lines += [request(90, "resources/read", {"uri": "context://nothing"}), request(91, "no/such", {})]
@@ -480,7 +482,7 @@ def test_a_quiet_server_stays_up_for_days(project: Path, clock: Clock) -> None:
         assert rows(project, END + " ORDER BY started_at") == [("completed", "idle"), OPEN]
 
 
-# --- the owner of a session ---------------------------------------------------------------------------------------------
+# --- the owner of a session -------------------------------------------------------------------------------------------
 
 
 def killed(project: Path) -> None:
@@ -576,9 +578,11 @@ def test_two_containers_with_the_same_process_id_are_told_apart_by_their_locks(
         assert len(rows(project, "SELECT DISTINCT pid_namespace FROM owners")) == 2
         look(project)
         assert rows(project, END) == [OPEN, OPEN]
+        inner = alive_in(first.process.pid)
         first.kill()
         # The kernel ends what is in the container a moment after its first process.
-        wait_until(lambda: look(project) or rows(project, state, ended) != [OPEN], "the end of the first")
+        wait_until(lambda: has_ended(inner), "the end of the first")
+        look(project)
         assert rows(project, state, ended) == [("completed", "orphaned")]
         assert rows(project, state, going_on) == [OPEN]
         assert second.end() == 0
@@ -727,17 +731,26 @@ def test_many_sweepers_at_once_close_a_session_once(project: Path) -> None:
     with start(project) as one, start(project) as other:
         one.kill()
         other.kill()
-    command = [*KIOKU, "sessions", "list"]
-    with ExitStack() as stack:
-        sweepers = [
-            stack.enter_context(
-                subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            )
-            for _ in range(6)
-        ]
-        for sweeper in sweepers:
-            _, errors = sweeper.communicate(timeout=PATIENCE_S)
-            assert (sweeper.returncode, errors) == (0, b"")
+    holder = sqlite3.connect(project / ".context" / "sessions.db", isolation_level=None)
+    try:
+        holder.execute("BEGIN IMMEDIATE")  # so that all have looked before the first can write
+        command = [*KIOKU, "sessions", "list"]
+        with ExitStack() as stack:
+            sweepers = [
+                stack.enter_context(
+                    subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                )
+                for _ in range(4)
+            ]
+            for sweeper in sweepers:
+                wait_until(partial(has_open, sweeper.pid, "/sessions.db-wal"), "an opened store")
+                let_it_wake(sweeper.pid)
+            holder.execute("ROLLBACK")
+            for sweeper in sweepers:
+                _, errors = sweeper.communicate(timeout=PATIENCE_S)
+                assert (sweeper.returncode, errors) == (0, b"")
+    finally:
+        holder.close()
     assert rows(project, END) == [("completed", "orphaned")] * 2
     assert rows(project, "SELECT count(*) FROM activities WHERE kind = 'owner_lost'") == [(2,)]
 

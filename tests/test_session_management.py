@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import Terminal, command_line, has_ended, let_it_tick, state_of, stored
+from tests.processes import Terminal, command_line, has_ended, lease_of, let_it_tick, state_of, stored
 from tests.support import Clock, Server, kioku, rows, wait_until
 
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks processes up in /proc")
@@ -79,7 +79,7 @@ def contents(project: Path) -> dict[str, bytes]:
     }
 
 
-# --- how sessions work --------------------------------------------------------------------------------------------------
+# --- how sessions work ------------------------------------------------------------------------------------------------
 
 
 def test_a_session_is_active_as_soon_as_the_server_has_started(project: Path) -> None:
@@ -202,7 +202,7 @@ def test_each_activity_is_on_disk_before_its_answer_comes(project: Path) -> None
     assert session(project, "tool_calls") == (19,)
 
 
-# --- 30 minutes of silence ----------------------------------------------------------------------------------------------
+# --- 30 minutes of silence --------------------------------------------------------------------------------------------
 
 
 def test_after_30_minutes_of_silence_the_server_itself_ends_the_session(project: Path, clock: Clock) -> None:
@@ -277,7 +277,7 @@ def test_the_timeout_can_be_set(project: Path, clock: Clock) -> None:
         wait_until(lambda: session(project, "status", "end_reason") == ("completed", "idle"), "the end by silence")
 
 
-# --- cleanup-sessions ---------------------------------------------------------------------------------------------------
+# --- cleanup-sessions -------------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_shows_what_would_be_closed_and_changes_no_byte(project: Path, tmp_path: Path) -> None:
@@ -353,6 +353,23 @@ def test_ctrl_c_at_the_question_changes_nothing(project: Path, tmp_path: Path) -
         assert terminal.wait() == 130
         assert "Traceback" not in terminal.shown
     assert session(project, "status") == ("active",)
+
+
+@needs_linux
+def test_a_session_that_is_used_while_the_question_waits_stays_open(project: Path, clock: Clock) -> None:
+    clock.shift(-90)
+    with start(project, env=clock.env | LONG) as server:
+        server.signal(signal.SIGSTOP)
+        wait_until(lambda: state_of(server.process.pid) == "T", "a stopped server")
+        lease_of(project).unlink()  # so that nobody can tell whether it lives
+        with Terminal("cleanup-sessions", cwd=project) as terminal:
+            terminal.read_until("Close 1 session?")
+            clock.shift(1)
+            server.signal(signal.SIGCONT)
+            server.call("sessions")
+            terminal.type("y\n")
+            assert terminal.wait() == 0
+        assert session(project, "status", "ended_at", "tool_calls") == ("active", None, 2)
 
 
 @needs_linux
@@ -438,7 +455,7 @@ def test_the_command_of_the_deployment_scripts_works(project: Path, tmp_path: Pa
     assert statuses(project) == {ancient: "completed", old: "active"}
 
 
-# --- the document's SQL -------------------------------------------------------------------------------------------------
+# --- the document's SQL -----------------------------------------------------------------------------------------------
 
 QUERIES = """
 sqlite3 .context/sessions.db "SELECT id, datetime(started_at/1000, 'unixepoch', 'localtime') as started, status FROM sessions WHERE status='active';"
@@ -600,7 +617,7 @@ def test_sql_while_servers_write_never_meets_a_locked_database(project: Path, tm
     assert rows(project, "SELECT tool_calls FROM sessions") == [(31,), (31,)]
 
 
-# --- troubleshooting ----------------------------------------------------------------------------------------------------
+# --- troubleshooting --------------------------------------------------------------------------------------------------
 
 
 def test_a_crash_is_mended_without_anybody_doing_anything(project: Path, tmp_path: Path) -> None:

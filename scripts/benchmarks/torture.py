@@ -95,7 +95,7 @@ def _wait_for_one(logs: list[Path], running: list["subprocess.Popen[bytes]"], ch
         if any(process.poll() is not None for process in running):
             return
         time.sleep(0.001)
-    time.sleep(chance.random() * 0.05)
+    time.sleep(chance.random() * 0.15)
 
 
 def _look(where: Project, told: set[int]) -> tuple[bool, int, int]:

@@ -179,7 +179,9 @@ class Connection:
     def _request(self, request_id: RequestId, method: str, raw_params: msgspec.Raw, reply: Reply) -> None:
         params = msgspec.json.decode(raw_params, type=messages.Params)
         self._settle_era(method, params)
-        if request_id in self._calls or request_id in self._listeners:
+        with self._lock:
+            is_open = request_id in self._calls or request_id in self._listeners
+        if is_open:
             raise ProtocolError(messages.INVALID_REQUEST, f"request {request_id!r} has not been answered yet")
         if method in ("tools/call", "resources/read"):
             work = self._call_tool if method == "tools/call" else self._read_resource
@@ -286,9 +288,9 @@ class Connection:
         except Exception as error:  # a defect of ours must not take the connection down
             print(f"kioku: unexpected {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
             message = messages.failure(call.id, ProtocolError(messages.INTERNAL_ERROR, f"Kioku failed: {error!r}"))
-        with self._lock:  # who has the answer may use the id again
-            del self._calls[call.id]
+        with self._lock:  # whoever has the answer may use the id again
             call.reply(None if call.cancelled else message)
+            del self._calls[call.id]
 
     def _call_tool(self, params: messages.Params, call: Call) -> dict[str, Any]:
         return self._application.call_tool(params.name, bytes(params.arguments), call).as_result()
