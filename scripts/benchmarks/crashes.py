@@ -18,10 +18,8 @@ def together() -> Iterator[Figure]:
 
     with workplace() as (project, env):
         (project / "a.txt").write_text("text\n")
-        calls = [
-            {"jsonrpc": "2.0", "id": n + 2, "method": "tools/call", "params": {"name": "read_file", "arguments": {"path": "a.txt"}}}
-            for n in range(CALLS)
-        ]  # fmt: skip
+        params = {"name": "read_file", "arguments": {"path": "a.txt"}}
+        calls = [{"jsonrpc": "2.0", "id": n + 2, "method": "tools/call", "params": params} for n in range(CALLS)]
         script = "".join(json.dumps(message) + "\n" for message in (INITIALIZE, *calls)).encode()
         running = [
             subprocess.Popen([*KIOKU, "serve"], cwd=project, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from scripts.benchmarks.figures import INITIALIZE, KIOKU, Client, Figure, milliseconds, workplace
@@ -33,7 +34,7 @@ def read_file() -> Iterator[Figure]:
     early, late = milliseconds(took[50 : 50 + WINDOW]), milliseconds(took[-WINDOW:])
     yield Figure("read_file p50, all 5,000 files", milliseconds(took), "ms", 2)
     yield Figure("read_file at the 5,000th distinct file / at the 100th", late / early, "x", 1.3)
-    per_access = [(b - a) / 1000 / 1000 for a, b in zip(written, written[1:], strict=False)]
+    per_access = [(b - a) / 1000 / 1000 for a, b in pairwise(written)]
     remark = "by thousand: " + ", ".join(f"{value:.1f}" for value in per_access)
     yield Figure(
         "written for each access, checkpoints included", (written[-1] - written[0]) / FILES / 1000, "kB", 32, remark

@@ -52,7 +52,7 @@ def make_tree(folder: str, files: int = 10_000) -> None:
 
 def main() -> None:
     """Make a tree, scan it five times, print the times."""
-    from kioku.workspace.scan import scan
+    from kioku.scan.scan import scan
 
     files = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as folder:

@@ -12,8 +12,8 @@ import pytest
 from kioku.errors import ProjectError
 from kioku.knowledge import project_yaml
 from kioku.knowledge.project_yaml import Change, load, update
+from kioku.scan.facts import LanguageCount, ModuleFacts, ProjectFacts
 from kioku.workspace import plain_files
-from kioku.workspace.facts import LanguageCount, ModuleFacts, ProjectFacts
 
 posix = pytest.mark.skipif(os.name == "nt", reason="links, pipes and modes are POSIX")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kioku.knowledge.project_yaml import load, update
 from kioku.knowledge.yaml_text import scalar
-from kioku.workspace.facts import LanguageCount, ModuleFacts, ProjectFacts
+from kioku.scan.facts import LanguageCount, ModuleFacts, ProjectFacts
 
 words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 names = st.from_regex(r"[a-z@][a-z0-9/._-]{0,8}", fullmatch=True)

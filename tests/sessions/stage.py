@@ -1,11 +1,12 @@
 """A real store for tests of the rules: reports go in, rows come out, and nothing else is between."""
 
 import os
-import sqlite3
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
+
+import apsw
 
 from kioku.models import FILE_EDIT, FILE_READ, SERVER, TOOL_CALL, Report
 from kioku.redaction import Redacted, redact
@@ -113,12 +114,13 @@ class Stage:
 
     def whole_rows(self) -> list[dict[str, Any]]:
         """Return every column of every session that a rebuild must find again, by id."""
-        cursor = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
-        try:
-            cursor.row_factory = sqlite3.Row
-            found = [dict(row) for row in cursor.execute("SELECT * FROM sessions ORDER BY id")]
-        finally:
-            cursor.close()
+
+        def work(db: apsw.Connection) -> list[dict[str, Any]]:
+            names = [row[1] for row in db.execute("PRAGMA table_info(sessions)")]
+            rows = db.execute(f"SELECT {', '.join(names)} FROM sessions ORDER BY id")
+            return [dict(zip(names, row, strict=True)) for row in rows]
+
+        found = self.store.read(work)
         return [{name: value for name, value in row.items() if name not in _UNSTABLE} for row in found]
 
     def nameless(self) -> list[dict[str, Any]]:
@@ -135,10 +137,23 @@ class Stage:
     def resolve(self, wanted: str, now: int) -> str:
         return self.store.read(lambda db: reports.find(db, wanted, now=now, judge=unknown)).id
 
-    def sql(self, *statements: str, parameters: Iterable[Any] = ()) -> int:
-        """Run statements as a person does with the sqlite3 program; return how many rows they changed."""
-        db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+    def sql(self, statement: str, parameters: tuple[Any, ...] = ()) -> None:
+        """Run a statement as a person does: over a connection that knows nothing of our rules.
+
+        It is apsw's, since a second SQLite library in one process would drop the first one's locks.
+        """
+        db = apsw.Connection(self.path)
         try:
-            return sum(db.execute(statement, tuple(parameters)).rowcount for statement in statements)
+            db.execute(statement, parameters)
         finally:
             db.close()
+
+    def copy(self, path: str) -> None:
+        """Copy the store to a path."""
+        source, target = apsw.Connection(self.path), apsw.Connection(path)
+        try:
+            with target.backup("main", source, "main") as backup:
+                backup.step(-1)
+        finally:
+            target.close()
+            source.close()

@@ -6,7 +6,6 @@ rows that were there already.
 
 import os
 import shutil
-import sqlite3
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -267,12 +266,7 @@ class Recording(RuleBasedStateMachine):
         for suffix in ("", "-wal", "-shm"):
             if os.path.exists(self.copy + suffix):
                 os.unlink(self.copy + suffix)
-        source, target = sqlite3.connect(self.stage.path), sqlite3.connect(self.copy)
-        try:
-            source.backup(target)
-        finally:
-            source.close()
-            target.close()
+        self.stage.copy(self.copy)
         run = os.path.join(self.stage.context, "copied-run")
         shutil.rmtree(run, ignore_errors=True)
         os.mkdir(run)

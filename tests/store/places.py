@@ -1,12 +1,14 @@
 """Real stores on disk for the tests of the store."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import apsw
 
 from kioku import project
 from kioku.models import FILE_READ, SERVER, TOOL_CALL, Report, new_key
@@ -30,9 +32,9 @@ def place(root: Path) -> Path:
 def add(store: Store, count: int = 1, *, detail: str = "", stream: str = "stream") -> list[int]:
     """Record that many activities, a minute apart; return their keys."""
 
-    def work(db: object) -> list[int]:
+    def work(db: apsw.Connection) -> list[int]:
         number = activities.stream(
-            db, redact(stream), project_id="p", owner=None, timeout_ms=30 * MINUTE, now=T0  # type: ignore[arg-type]
+            db, redact(stream), project_id="p", owner=None, timeout_ms=30 * MINUTE, now=T0
         )  # fmt: skip
         reports = [
             Report(
@@ -42,7 +44,7 @@ def add(store: Store, count: int = 1, *, detail: str = "", stream: str = "stream
             )
             for n in range(count)
         ]  # fmt: skip
-        record.take(db, number, reports, now=T0 + count * MINUTE)  # type: ignore[arg-type]
+        record.take(db, number, reports, now=T0 + count * MINUTE)
         return [report.key for report in reports]
 
     return store.write(work)
@@ -57,21 +59,26 @@ def filled(path: Path, count: int = 60) -> list[int]:
         store.close()
 
 
-def keys(path: Path) -> set[int]:
-    """Return the keys of all activities, read as another program would."""
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+def ask(path: Path, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """Run one statement as a person would, over a connection that knows nothing of our rules.
+
+    It is apsw's, since a second SQLite library in one process would drop the first one's locks.
+    """
+    db = apsw.Connection(str(path))
     try:
-        return {row[0] for row in db.execute("SELECT key FROM reports")}
+        db.set_busy_timeout(30_000)
+        return list(db.execute(statement, parameters))
     finally:
         db.close()
+
+
+def keys(path: Path) -> set[int]:
+    """Return the keys of all activities."""
+    return {row[0] for row in ask(path, "SELECT key FROM reports")}
 
 
 def is_whole(path: Path) -> bool:
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
-    try:
-        return bool(db.execute("PRAGMA integrity_check").fetchone() == ("ok",))
-    finally:
-        db.close()
+    return ask(path, "PRAGMA integrity_check") == [("ok",)]
 
 
 def beside(path: Path, word: str) -> list[Path]:

@@ -2,7 +2,6 @@
 
 import os
 import random
-import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -11,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kioku.errors import ForeignStoreError, StoreError
+from kioku.models import TOOL_CALL
+from kioku.project import Project
 from kioku.reports import health
 from kioku.sessions import sweep
 from kioku.sessions.recorder import Recorder
-from kioku.project import Project
-from kioku.models import TOOL_CALL
 from kioku.store import registry
 from kioku.store.store import check_whole, open_for_reading, open_store
-from tests.store.places import T0, add, beside, filled, is_whole, keys, place
+from tests.store.places import T0, add, ask, beside, filled, is_whole, keys, place
 
 
 @pytest.fixture
@@ -82,7 +81,7 @@ def test_a_server_that_meets_damage_while_recording_goes_on_with_a_new_store(pro
     recorder.start()
     try:
         recorder.record(TOOL_CALL, took=0, tool="before")
-        recorder.store().write(lambda db: db.pragma("wal_checkpoint", "TRUNCATE"))
+        ask(path, "PRAGMA wal_checkpoint(TRUNCATE)")
         content = bytearray(path.read_bytes())
         for page in range(1, len(content) // 4096):
             content[page * 4096 : (page + 1) * 4096] = b"\xff" * 4096
@@ -152,11 +151,7 @@ def test_a_store_that_was_replaced_under_a_writer_is_opened_anew_by_the_server(p
         recorder.record(TOOL_CALL, took=0, tool="two")
     finally:
         recorder.stop()
-    db = sqlite3.connect(path)
-    try:
-        assert db.execute("SELECT tool FROM activities WHERE tool IS NOT NULL").fetchall() == [("two",)]
-    finally:
-        db.close()
+    assert ask(path, "SELECT tool FROM activities WHERE tool IS NOT NULL") == [("two",)]
     assert any("replaced or deleted" in note for note in said)
 
 
@@ -257,7 +252,9 @@ def test_a_folder_without_its_subfolder_for_locks_is_no_obstacle(path: Path) -> 
 
 @settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=64)), min_size=1, max_size=6),
+    damage=st.lists(
+        st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=64)), min_size=1, max_size=6
+    ),
     cut=st.one_of(st.none(), st.none(), st.floats(0, 1)),
     suspect=st.booleans(),
 )
@@ -302,11 +299,8 @@ def test_no_damage_raises_anything_but_a_store_error_and_the_bytes_survive(
 def shipped(path: Path, *statements: str) -> bytes:
     """Make a store as a stranger would ship it: ours, and something more."""
     filled(path)
-    db = sqlite3.connect(path)
     for statement in statements:
-        db.execute(statement)
-    db.commit()
-    db.close()
+        ask(path, statement)
     return path.read_bytes()
 
 
@@ -339,11 +333,7 @@ def test_a_shipped_trigger_never_fires(path: Path) -> None:
             "CREATE TRIGGER u AFTER INSERT ON streams BEGIN INSERT INTO fired VALUES (2); END")  # fmt: skip
     begin_anew(path)
     (kept,) = beside(path, "foreign")
-    db = sqlite3.connect(kept)
-    try:
-        assert db.execute("SELECT * FROM fired").fetchall() == []
-    finally:
-        db.close()
+    assert ask(kept, "SELECT * FROM fired") == []
 
 
 def test_a_table_and_a_view_that_a_person_added_are_left_alone(path: Path) -> None:
@@ -353,10 +343,7 @@ def test_a_table_and_a_view_that_a_person_added_are_left_alone(path: Path) -> No
 
 
 def test_a_database_of_another_program_is_set_aside(path: Path) -> None:
-    db = sqlite3.connect(path)
-    db.execute("CREATE TABLE things (x)")
-    db.commit()
-    db.close()
+    ask(path, "CREATE TABLE things (x)")
     begin_anew(path)
     assert len(beside(path, "foreign")) == 1
 
@@ -393,10 +380,7 @@ def test_a_store_cannot_pass_for_the_persons_by_its_id_nor_have_a_file_written(
     path: Path, home: Path, claimed: str
 ) -> None:
     filled(path)
-    db = sqlite3.connect(path)
-    db.execute("UPDATE meta SET value = ? WHERE key = 'store_id'", (claimed,))
-    db.commit()
-    db.close()
+    ask(path, "UPDATE meta SET value = ? WHERE key = 'store_id'", claimed)
     before = sorted(home.rglob("*"))
     store = open_store(str(path))
     try:
@@ -408,7 +392,9 @@ def test_a_store_cannot_pass_for_the_persons_by_its_id_nor_have_a_file_written(
 
 
 def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", *arguments], cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        ["git", "-c", "user.name=x", "-c", "user.email=x@x", *arguments], cwd=folder, check=True, capture_output=True
+    )
 
 
 @pytest.mark.parametrize("subfolder", ["", "packages/one"])
@@ -437,8 +423,9 @@ def test_a_tracked_store_that_the_person_began_is_used(project: Path, path: Path
 
 def test_a_newer_schema_is_refused_untouched_and_both_versions_are_named(path: Path) -> None:
     content = shipped(path, "CREATE TABLE from_the_future (x)", "PRAGMA user_version = 7")
-    for opening in (open_store, open_for_reading):
-        with pytest.raises(ForeignStoreError, match="version 7; this Kioku knows 1"):
-            opening(str(path))
-    assert path.read_bytes() == content
+    with pytest.raises(ForeignStoreError, match="version 7; this Kioku knows 1"):
+        open_store(str(path))
     assert sorted(os.listdir(path.parent)) == [".gitignore", "run", "sessions.db"]
+    with pytest.raises(ForeignStoreError, match="version 7; this Kioku knows 1"):
+        open_for_reading(str(path))
+    assert path.read_bytes() == content

@@ -21,7 +21,7 @@ def command(folder: str | None, as_json: bool, dry_run: bool) -> None:
     file up to date and keeps whatever you changed in it.
     """
     from kioku.knowledge import project_yaml
-    from kioku.workspace.scan import scan
+    from kioku.scan.scan import scan
 
     where, _ = places.find(folder)
     facts = scan(where.workdir)

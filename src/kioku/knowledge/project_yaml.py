@@ -16,7 +16,7 @@ from kioku.knowledge import rescan
 from kioku.knowledge.yaml_text import Document, Value
 from kioku.knowledge.yaml_tree import Plain, YamlError, parse, plain
 from kioku.redaction import redact
-from kioku.workspace.facts import ModuleFacts, ProjectFacts
+from kioku.scan.facts import ModuleFacts, ProjectFacts
 from kioku.workspace.plain_files import read_plain, replace_plain, require_plain_folder
 from kioku.workspace.untrusted_text import one_line, printable_lines
 

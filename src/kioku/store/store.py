@@ -197,7 +197,7 @@ def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
         with connection.errors(path):
             store = Store(db, path, writable=True, notes=notes)
         if made:
-            if lost is not None:
+            if lost is not None and not notes:
                 notes.append(f"the store known at {path} is gone; a new one was begun")
         elif not store.is_registered and registry.is_tracked_by_git(path):
             raise _SetAsideError(f"{path} came with the repository")

@@ -7,7 +7,7 @@ Nothing is run: a `setup.py` is searched for literals.
 import re
 from collections.abc import Iterable
 
-from kioku.workspace.manifest import Manifest, table, text, texts, value_at
+from kioku.scan.manifest import Manifest, table, text, texts, value_at
 
 _MAX_DOTS = 100  # in one line outside quotes: tomllib needs a minute for a key of 50,000 dotted parts
 _QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")

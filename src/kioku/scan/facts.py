@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from kioku.workspace.tree import Warned
+from kioku.scan.tree import Warned
 
 # monorepo: several packages in one repository. web-app: it has pages. service: it answers requests. cli: it
 # declares a command. application: it builds a program of another kind. library: others import or link it.

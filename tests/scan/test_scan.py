@@ -7,8 +7,8 @@ import pytest
 from scripts.benchmarks.tree import make_tree
 
 from kioku.errors import ProjectError
-from kioku.workspace.facts import ModuleFacts, ProjectFacts
-from kioku.workspace.scan import scan
+from kioku.scan.facts import ModuleFacts, ProjectFacts
+from kioku.scan.scan import scan
 
 
 def write(root: Path, files: dict[str, str]) -> Path:

@@ -7,7 +7,7 @@ than a long one.
 
 import re
 
-from kioku.workspace.manifest import Manifest, table, text
+from kioku.scan.manifest import Manifest, table, text
 
 _GO_REQUIRE = re.compile(
     r"^\s{0,8}(?:require\s{1,8})?([a-z0-9.-]{1,100}\.[a-z]{1,20}/[^\s()]{1,200})\s{1,8}v\S", re.MULTILINE

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from kioku.workspace.facts import ModuleFacts
-from kioku.workspace.languages import entry_rank, is_support
-from kioku.workspace.tree import FoundFile
+from kioku.scan.facts import ModuleFacts
+from kioku.scan.languages import entry_rank, is_support
+from kioku.scan.tree import FoundFile
 
 MAX_MODULES = 100
 MAX_KEY_FILES = 5

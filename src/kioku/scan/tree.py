@@ -11,8 +11,8 @@ from itertools import islice
 import msgspec
 
 from kioku.errors import KiokuError
-from kioku.workspace.gitignore import IgnoreFile
-from kioku.workspace.languages import language_of
+from kioku.scan.gitignore import IgnoreFile
+from kioku.scan.languages import language_of
 from kioku.workspace.plain_files import is_link, read_plain
 
 MAX_FILES = 100_000

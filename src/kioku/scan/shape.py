@@ -5,10 +5,10 @@ The invariant: each answer names its reason or is `unknown`; nothing is guessed 
 
 from collections.abc import Mapping, Sequence
 
-from kioku.workspace.facts import ModuleFacts, ProjectType
-from kioku.workspace.frameworks import Framework, framework_of
-from kioku.workspace.manifest import Manifest
-from kioku.workspace.modules import Folder, is_aside
+from kioku.scan.facts import ModuleFacts, ProjectType
+from kioku.scan.frameworks import Framework, framework_of
+from kioku.scan.manifest import Manifest
+from kioku.scan.modules import Folder, is_aside
 
 _LAYERS = frozenset({"domain", "application", "infrastructure", "presentation", "persistence", "interfaces"})
 _HEXAGON = frozenset({"ports", "adapters"})

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from kioku.errors import ProjectError
-from kioku.workspace.descriptions import describe
-from kioku.workspace.facts import LanguageCount, ModuleFacts, ProjectFacts
-from kioku.workspace.gitignore import compile_glob, match_glob
-from kioku.workspace.manifest import Manifest
-from kioku.workspace.manifests import MAX_BYTES, is_manifest, read_manifest
-from kioku.workspace.modules import (
+from kioku.scan.descriptions import describe
+from kioku.scan.facts import LanguageCount, ModuleFacts, ProjectFacts
+from kioku.scan.gitignore import compile_glob, match_glob
+from kioku.scan.manifest import Manifest
+from kioku.scan.manifests import MAX_BYTES, is_manifest, read_manifest
+from kioku.scan.modules import (
     MAX_MODULES,
     build_folders,
     describe_module,
@@ -23,8 +23,8 @@ from kioku.workspace.modules import (
     name_modules,
     own_files,
 )
-from kioku.workspace.shape import find_architecture, find_stack, find_type
-from kioku.workspace.tree import FoundFile, Tree, Warned, walk
+from kioku.scan.shape import find_architecture, find_stack, find_type
+from kioku.scan.tree import FoundFile, Tree, Warned, walk
 from kioku.workspace.untrusted_text import one_line
 
 MAX_MANIFESTS = 300

@@ -7,7 +7,7 @@ found by looking at lines, never by a pattern that could be made to search for e
 import os
 
 from kioku.errors import KiokuError
-from kioku.workspace.manifest import Manifest
+from kioku.scan.manifest import Manifest
 from kioku.workspace.plain_files import read_plain
 from kioku.workspace.untrusted_text import one_line
 

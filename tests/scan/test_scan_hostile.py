@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kioku.workspace import modules, tree
-from kioku.workspace import scan as scanning
-from kioku.workspace.gitignore import IgnoreFile, compile_glob, match_glob
-from kioku.workspace.manifests import MAX_BYTES, read_manifest
-from kioku.workspace.scan import scan
+from kioku.scan import modules, tree
+from kioku.scan import scan as scanning
+from kioku.scan.gitignore import IgnoreFile, compile_glob, match_glob
+from kioku.scan.manifests import MAX_BYTES, read_manifest
+from kioku.scan.scan import scan
 from kioku.workspace.untrusted_text import one_line
 
 BILLION_LAUGHS = (

@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable
 
 from kioku.errors import KiokuError
-from kioku.workspace import build_files, package_files
-from kioku.workspace.manifest import Manifest
+from kioku.scan import build_files, package_files
+from kioku.scan.manifest import Manifest
+from kioku.scan.tree import reason_of
 from kioku.workspace.plain_files import read_plain
-from kioku.workspace.tree import reason_of
 from kioku.workspace.untrusted_text import one_line
 
 MAX_BYTES = 1_000_000
