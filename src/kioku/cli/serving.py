@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from kioku import project, settings
@@ -13,7 +14,8 @@ from kioku.sessions import processes
 from kioku.sessions.recorder import Recorder
 
 LONGEST_WAIT_FOR_STORE_S = 3.0
-LONGEST_END_S = 1.9
+LONGEST_END_S = 1.9  # from the first sign of the end to the end of the process
+LEAST_END_S = 0.5  # of it for the last write, however long the answers took
 
 
 def serve(folder: str | None) -> int:
@@ -48,7 +50,7 @@ def serve(folder: str | None) -> int:
         return is_gone()
 
     server.run(tick, _stop_children)
-    end_within(LONGEST_END_S - 1.4)
+    end_within(max(LEAST_END_S, server.end_began + LONGEST_END_S - time.monotonic()))
     ended = recorder.session_id() if on_terminal else None
     recorder.stop()
     if on_terminal:

@@ -29,6 +29,7 @@ class Server:
     def __init__(self, application: Application, source: int, sink: int) -> None:
         self._wire = Wire(source, sink)
         self.connection = Connection(application, lambda message: self._wire.send(message + b"\n"))
+        self.end_began = 0.0  # when the end was noticed, by the monotonic clock
         self._signal: int | None = None
         self._buffer = bytearray()
         self._searched = 0  # how much of the buffer is known to hold no line end
@@ -50,6 +51,7 @@ class Server:
         application's calls wait for.
         """
         reason = self._serve(tick)
+        self.end_began = time.monotonic()
         deadline, before = time.monotonic() + _ANSWERS_S, self._outstanding()
         while any(before) and not self._wire.is_broken and time.monotonic() < deadline:
             self._wire.wait(_LOOK_S, reading=False)
