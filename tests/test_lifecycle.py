@@ -145,8 +145,8 @@ def test_standard_input_that_leads_nowhere_ends_the_server(project: Path) -> Non
 def long_search(project: Path) -> Iterator[tuple[Server, int]]:
     """Run a server in the middle of a search that would take minutes; give it and the search's process id."""
     letters = random.Random(1)
-    text = "".join("".join(letters.choices("ab", k=2000)) + "dc\n" for _ in range(2000))
-    (project / "big.txt").write_text(text)
+    text = "".join("".join(letters.choices("ab", k=2000)) + "dc\n" for _ in range(200))
+    (project / "big.txt").write_text(text * 10)
     for number in range(20):
         os.link(project / "big.txt", project / f"big{number}.txt")
     with Server(project) as server:
@@ -155,6 +155,7 @@ def long_search(project: Path) -> Iterator[tuple[Server, int]]:
         server.send("tools/call", {"name": "grep_codebase", "arguments": {"pattern": "a[ab]{900}[ce]"}})
 
         def searching() -> set[int]:
+            assert server.process.poll() is None, server.errors()
             children = {pid for pid in working_in(project) if parent_of(pid) == server.process.pid}
             return {pid for pid in children if "a[ab]{900}[ce]" in command_line(pid)}  # and no longer a copy of us
 

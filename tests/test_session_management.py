@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import sysconfig
@@ -447,6 +448,27 @@ def test_cleanup_can_be_repeated(project: Path, tmp_path: Path) -> None:
     before = rows(project, "SELECT * FROM sessions")
     assert kioku("cleanup-sessions", "--force", cwd=project).returncode == 0
     assert rows(project, "SELECT * FROM sessions") == before
+
+
+@needs_linux
+def test_thousands_of_sessions_are_closed_at_once_with_a_bar_that_shows_how_far_it_is(project: Path) -> None:
+    with start(project) as server:
+        server.end()
+    db = sqlite3.connect(project / ".context" / "sessions.db")
+    with db:
+        db.execute(
+            """WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+            INSERT INTO sessions (id, project_id, started_at, created_at, updated_at, last_activity_at, timeout_ms,
+                                  first_activity_at, last_start_at, block_start_at, projected)
+            SELECT 'many' || i, '', i, 1, 1, i, 1800000, i, i, i, i || ' - active - []' FROM n"""
+        )
+    db.close()
+    with Terminal("cleanup-sessions", "--force", cwd=project) as terminal:
+        assert terminal.wait() == 0, terminal.shown
+        assert "6000 sessions to close" in terminal.shown
+        assert "100%" in terminal.shown
+        assert "Closed 6000 sessions." in terminal.shown
+    assert rows(project, "SELECT status, count(*) FROM sessions GROUP BY 1") == [("completed", 6001)]
 
 
 def test_the_command_of_the_deployment_scripts_works(project: Path, tmp_path: Path) -> None:

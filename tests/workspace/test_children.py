@@ -1,6 +1,7 @@
 import os
 import select
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from kioku.errors import CancelledCallError, ToolError
 from kioku.workspace import children
 from kioku.workspace.children import ChildResult, child_environment, find_program, kill_all, never, run
+from tests.support import wait_until
 
 # A child that starts a child of its own and tells both numbers; neither ever ends by itself.
 FAMILY = """
@@ -216,3 +218,26 @@ def test_shutdown_ends_every_child_and_lets_no_other_start(monkeypatch: pytest.M
 
 def test_nobody_cancels_by_default() -> None:
     assert never() is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent limit its child")
+def test_a_child_that_eats_memory_is_ended_and_the_caller_goes_on() -> None:
+    result = run(
+        [sys.executable, "-c", "x = bytearray(3 << 30); print('had it')"], cwd=None, deadline_s=20, max_bytes=100
+    )
+    assert result.exit_code != 0
+    assert b"had it" not in result.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent limit its child")
+def test_a_child_whose_parent_was_killed_does_not_run_for_ever(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    spin = f"import os, pathlib; pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()))\nwhile True: pass"
+    call = f"run([sys.executable, '-c', {spin!r}], cwd=None, deadline_s=1, max_bytes=1)"
+    script = f"import sys; from kioku.workspace.children import run; {call}"
+    parent = subprocess.Popen([sys.executable, "-c", script])
+    wait_until(lambda: pid_file.exists() and pid_file.read_text())
+    parent.kill()
+    parent.wait()
+    status = Path(f"/proc/{pid_file.read_text()}/status")
+    wait_until(lambda: not status.exists() or "State:\tZ" in status.read_text(), "the end of the child")

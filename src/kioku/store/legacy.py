@@ -90,8 +90,8 @@ def values(id: str, data: dict[str, Any], *, now: int) -> dict[str, Any]:
     tool_calls = data["metadata"].get("toolCallsCount")
     return {
         "id": id, "project_id": data["project_id"], "started_at": data["started_at"], "ended_at": ended,
-        "status": status, "topics": msgspec.json.encode(data["topics"]).decode(), "title": None,
-        "metadata": msgspec.json.encode(data["metadata"]).decode(), "created_at": data["created_at"],
+        "status": status, "topics": sessions.json_text(data["topics"]), "title": None,
+        "metadata": sessions.json_text(data["metadata"]), "created_at": data["created_at"],
         "updated_at": data["updated_at"], "last_activity_at": data["last_activity_at"], "end_reason": reason,
         "timeout_ms": _DEFAULT_TIMEOUT_MS, "files": len(data["files"]),
         "activities": sum(file["count"] for file in data["files"]),
@@ -158,7 +158,7 @@ def _redacted(value: Any) -> Any:
         return redact(value)
     if isinstance(value, list):
         return [_redacted(part) for part in value]
-    return {redact(k): _redacted(v) for k, v in value.items()} if isinstance(value, dict) else value
+    return {str(redact(k)): _redacted(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _integer(value: Any, fallback: int) -> int:

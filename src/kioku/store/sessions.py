@@ -189,8 +189,19 @@ def amend(db: apsw.Connection, session_id: str, kind: str, data: Mapping[str, An
     """Record what a person or an import decided about a session."""
     db.execute(
         "INSERT INTO amendments (made_at, kind, session_id, data) VALUES (?, ?, ?, ?)",
-        (now, kind, session_id, msgspec.json.encode(dict(data)).decode()),
+        (now, kind, session_id, json_text(dict(data))),
     )
+
+
+def json_text(value: Any) -> str:
+    """Write a value as JSON; redacted text counts as text."""
+    return msgspec.json.encode(value, enc_hook=_plain).decode()
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError(type(value).__name__)
 
 
 def amendments(db: apsw.Connection, session_ids: Iterable[str], kind: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ happens in `run`, when it returns or raises that group has been killed and the c
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ WINDOWS = os.name == "nt"
 POLL_S = 0.04  # how long a cancelled call, or a deadline, may go unnoticed
 CHUNK = 64 * 1024
 STDERR_MAX = 16 * 1024
+MEMORY_MAX = 1 << 30  # bytes of a child's own data
 
 _PASSED_ON = frozenset(
     [
@@ -92,6 +94,7 @@ def run(
     """
     ends_at = time.monotonic() + deadline_s
     child = _start(argv, cwd, child_environment() if env is None else env, pass_fds)
+    _limit(child, deadline_s)
     kept = {"stdout": bytearray(), "stderr": bytearray()}
     received, truncated, timed_out, finished = 0, False, False, False
     chunks = _chunks(child)
@@ -137,6 +140,20 @@ def kill_all() -> None:
         for child in _running:
             _kill_group(child)
         _running.clear()
+
+
+def _limit(child: "subprocess.Popen[bytes]", deadline_s: float) -> None:
+    """Let the system end a child that eats memory, or that outlives us because we were killed (Linux only)."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    seconds = round(deadline_s * (os.cpu_count() or 1)) + 2
+    try:
+        resource.prlimit(child.pid, resource.RLIMIT_CPU, (seconds, seconds))
+        resource.prlimit(child.pid, resource.RLIMIT_DATA, (MEMORY_MAX, MEMORY_MAX))
+    except (ProcessLookupError, PermissionError):
+        pass  # it has ended already, or the system does not let us
 
 
 def _search_path() -> list[str]:

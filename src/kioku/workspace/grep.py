@@ -140,6 +140,8 @@ def grep(
             os.close(pinned)
     if result.exit_code == 2 and result.stderr:
         raise _rejected(result.stderr, fixed)
+    if result.exit_code not in (None, 0, 1, 2):
+        raise ToolError("The search was too much for this machine.", hint="a simpler pattern, or a smaller path")
     return _result(reader, max_matches, result.truncated, result.timed_out, deadline_s, result.exit_code == 2)
 
 
