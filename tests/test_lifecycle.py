@@ -147,7 +147,7 @@ def long_search(project: Path) -> Iterator[tuple[Server, int]]:
     letters = random.Random(1)
     text = "".join("".join(letters.choices("ab", k=2000)) + "dc\n" for _ in range(200))
     (project / "big.txt").write_text(text * 10)
-    for number in range(20):
+    for number in range(500):
         os.link(project / "big.txt", project / f"big{number}.txt")
     with Server(project) as server:
         server.initialize()

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from kioku.mcp.dispatch import Call, Connection
@@ -53,7 +54,7 @@ class Peer:
         self.application = Small()
         self.connection = Connection(self.application, self._take)
         self.messages: list[dict[str, Any]] = []
-        self.during = lambda _message: None
+        self.during: Callable[[dict[str, Any]], object] = lambda _message: None
         self._arrived = threading.Condition()
 
     def _take(self, data: bytes) -> None:

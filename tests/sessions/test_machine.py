@@ -277,5 +277,5 @@ class Recording(RuleBasedStateMachine):
 
 TestRecording = Recording.TestCase
 TestRecording.settings = settings(
-    deadline=None, max_examples=25, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]
+    deadline=None, max_examples=50, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow]
 )

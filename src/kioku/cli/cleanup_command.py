@@ -2,6 +2,8 @@
 
 import math
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -17,6 +19,9 @@ def _length(_context: click.Context, _parameter: click.Parameter, hours: float |
     if hours is not None and math.isnan(hours):
         raise click.BadParameter("'nan' is not a number of hours")
     return hours
+
+
+_MANY = 5_000
 
 
 @click.command("cleanup-sessions")
@@ -60,7 +65,8 @@ def command(folder: str | None, as_json: bool, dry_run: bool, older_than: float 
             if not click.confirm(f"Close {counted(len(closings), 'session')}?"):
                 print("Nothing was changed.")
                 return 0
-        closed = store.write(lambda db: sweep.close(db, _shown(closings), now))
+        with _shown(len(closings)) as progress:
+            closed = store.write(lambda db: sweep.close(db, closings, now, progress))
     if as_json:
         print_json(_as_json(closings, by_sweep, live, closed=closed, dry_run=False))
     else:
@@ -68,12 +74,14 @@ def command(folder: str | None, as_json: bool, dry_run: bool, older_than: float 
     return 0
 
 
-def _shown(closings: list[sweep.Closing]) -> list[sweep.Closing]:
-    """Return the closings; while many are worked on, a terminal shows how far it is."""
-    if len(closings) < 5_000 or not sys.stderr.isatty():
-        return closings
-    with click.progressbar(closings, label="Closing", file=sys.stderr, update_min_steps=1_000) as bar:
-        return list(bar)
+@contextmanager
+def _shown(total: int) -> Iterator[Callable[[int], None]]:
+    """Give what is told of the progress; while many are closed, a terminal shows it."""
+    if total < _MANY or not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    with click.progressbar(length=total, label="Closing", file=sys.stderr) as bar:
+        yield bar.update
 
 
 def _print(

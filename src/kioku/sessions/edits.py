@@ -32,7 +32,8 @@ def capture(db: apsw.Connection, row: Row, *, now: int) -> None:
     shown = "-" if is_now["ended_at"] is None else str(is_now["ended_at"])
     if (is_now["status"], shown) != (status, ended) and is_now["status"] in _STATUSES:
         changes |= {"status": is_now["status"], "ended_at": end, "end_reason": EDITED}
-    if f"{'-' if is_now['title'] is None else is_now['title']} {is_now['topics']}" != rest:
+    title = "-" if is_now["title"] is None else f"={is_now['title']}"
+    if f"{title} {is_now['topics']}" != rest:
         changes["title"] = None if is_now["title"] is None else redact(str(is_now["title"]))
         changes["topics"] = redact(str(is_now["topics"]))
     if changes:

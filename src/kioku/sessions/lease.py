@@ -118,8 +118,15 @@ def _content(token: str, descriptor: int) -> bytes:
 def judge(folder: str) -> Callable[[str], Verdict]:
     """Return a function that tells of each owner whether it lives, looking once for each."""
     known: dict[str, Verdict] = {}
+    present: set[str] | None = None
 
     def remembered(token: str) -> Verdict:
+        nonlocal present
+        if present is None:
+            # Listed once, since a hundred thousand lost sessions have no lease to look at.
+            present = _tokens(folder)
+        if token not in present:
+            return Verdict.UNKNOWN
         found = known.get(token)
         if found is None:
             found = known[token] = verdict(folder, token)
@@ -131,16 +138,19 @@ def judge(folder: str) -> Callable[[str], Verdict]:
 def sweep_files(folder: str, keep: set[str]) -> int:
     """Remove the leases of dead owners other than `keep`; return how many."""
     removed = 0
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return 0
-    for name in names:
-        token = name.removesuffix(".lease")
-        if name.endswith(".lease") and token not in keep and verdict(folder, token) is Verdict.DEAD:
+    for token in _tokens(folder) - keep:
+        if verdict(folder, token) is Verdict.DEAD:
             try:
-                os.unlink(os.path.join(folder, name))
+                os.unlink(path_of(folder, token))
                 removed += 1
             except OSError:
                 continue  # another sweeper was faster
     return removed
+
+
+def _tokens(folder: str) -> set[str]:
+    """Return the owners that have a lease."""
+    try:
+        return {name.removesuffix(".lease") for name in os.listdir(folder) if name.endswith(".lease")}
+    except OSError:
+        return set()

@@ -5,7 +5,7 @@ compare-and-set: a session that saw activity since it was looked at stays open. 
 write sweeps first, so correctness never depends on anybody's timer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import apsw
@@ -20,6 +20,7 @@ from kioku.store import activities, legacy, sessions
 from kioku.store.store import Store
 
 INTERVAL: Final = 5 * times.MINUTE  # how often a server repeats it, in ms
+BATCH: Final = 5_000  # how many sessions are closed before somebody is told how far it is
 
 Judge = Callable[[str], Verdict]
 
@@ -107,24 +108,26 @@ def sweep(store: Store, folder: str, now: int) -> int:
     return closed
 
 
-def close(db: apsw.Connection, closings: Iterable[Closing], now: int) -> int:
+def close(
+    db: apsw.Connection, closings: Sequence[Closing], now: int, progress: Callable[[int], None] = lambda _done: None
+) -> int:
     """Close sessions that still stand as they stood in the plan; return how many were closed.
 
-    The marks go into the activities, so that a rebuild finds the same ends.
+    The marks go into the activities, so that a rebuild finds the same ends. `progress` is told of each batch.
     """
     take_edits(db, now)
-    closings = list(closings)
-    for found in closings:
-        if found.session.stream is None and found.mark is not None:
-            edits.decide_end(db, found.session.id, found.session.last_activity_at, found.reason, now=now)
-    for mark in {closing.mark for closing in closings} - {None}:
-        assert mark is not None
-        activities.add_marks(
-            db,
-            mark,
-            ((c.session.seq, c.session.last_activity_at, new_key()) for c in closings if c.mark == mark),
-        )
-    return sessions.close(db, ((c.session.seq, c.session.last_activity_at, c.reason) for c in closings), now=now)
+    closed = 0
+    for start in range(0, len(closings), BATCH):
+        batch = closings[start : start + BATCH]
+        for found in batch:
+            if found.session.stream is None and found.mark is not None:
+                edits.decide_end(db, found.session.id, found.session.last_activity_at, found.reason, now=now)
+        for mark in {closing.mark for closing in batch if closing.mark is not None}:
+            places = ((c.session.seq, c.session.last_activity_at, new_key()) for c in batch if c.mark == mark)
+            activities.add_marks(db, mark, places)
+        closed += sessions.close(db, ((c.session.seq, c.session.last_activity_at, c.reason) for c in batch), now=now)
+        progress(len(batch))
+    return closed
 
 
 def active(db: apsw.Connection) -> list[Open]:

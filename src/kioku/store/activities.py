@@ -39,8 +39,7 @@ def intern(db: apsw.Connection, text: Redacted | None) -> int | None:
     """Return the number that stands for a text, giving it one if it is new."""
     if text is None:
         return None
-    if type(text) is not Redacted:
-        raise TypeError(f"only redacted text may be stored, not {type(text).__name__}")
+    _require_redacted(text)
     # The number is the text's checksum, or the next free one: that spares an index, a page in every write.
     number = zlib.crc32(text.encode())
     while (row := db.execute("SELECT text FROM names WHERE id = ?", (number,)).fetchone()) is None or row[0] != text:
@@ -56,6 +55,7 @@ def stream(db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | 
 
     A timeout other than the one in force for it so far counts from `now` on, and never for what is recorded already.
     """
+    _require_redacted(key)
     row = db.execute("SELECT id FROM streams WHERE key = ?", (key,)).fetchone()
     if row is None:
         row = one(
@@ -116,6 +116,7 @@ def owners(db: apsw.Connection, tokens: set[str]) -> dict[str, Owner]:
 
 def name_client(db: apsw.Connection, stream: int, client: Redacted, version: Redacted) -> None:
     """Note which client a stream's conversation is with, in its sessions too."""
+    _require_redacted(client, version)
     db.execute("UPDATE streams SET client = ?, client_version = ? WHERE id = ?", (client, version, stream))
     db.execute("UPDATE sessions SET client = ?, client_version = ? WHERE stream = ?", (client, version, stream))
 
@@ -133,6 +134,7 @@ def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> Added:
 
     A report of another process's that lies more than an hour ahead of `now` goes to quarantine instead.
     """
+    _require_redacted(report.kind, report.tool, report.path, report.branch, report.detail)
     if report.source not in (SERVER, SWEEP) and report.at > now + FUTURE_LIMIT_MS:
         _quarantine(db, stream, report)
         return Added.UNCHANGED
@@ -198,9 +200,13 @@ def all_streams(db: apsw.Connection) -> list[int]:
     return [row[0] for row in db.execute("SELECT id FROM streams ORDER BY id")]
 
 
+def _require_redacted(*texts: Redacted | None) -> None:
+    for text in texts:
+        if text is not None and type(text) is not Redacted:
+            raise TypeError(f"only redacted text may be stored, not {type(text).__name__}")
+
+
 def _insert(db: apsw.Connection, stream: int, report: Report) -> None:
-    if report.detail is not None and type(report.detail) is not Redacted:
-        raise TypeError("only redacted text may be stored")
     db.execute(
         "INSERT INTO reports (stream, at, key, source, took, kind, tool, path, branch, ok, detail)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

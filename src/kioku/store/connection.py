@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import apsw
@@ -68,9 +68,15 @@ def _connect(path: str, name: str, flags: int, *, patience_s: float) -> apsw.Con
             db.execute("PRAGMA mmap_size=0; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL")
             db.wal_autocheckpoint(CHECKPOINT_PAGES)
         except BaseException:
-            db.close()
+            close(db)
             raise
     return db
+
+
+def close(db: apsw.Connection) -> None:
+    """Close a connection, whatever the disk says: what was committed is in the log, and safe there."""
+    with suppress(apsw.Error):
+        db.close()
 
 
 def use_write_ahead_log(db: apsw.Connection, path: str) -> bool:

@@ -12,7 +12,9 @@ from kioku.errors import ForeignStoreError
 
 # What a projection wrote into the columns that a person may edit by SQL, as one text. The partial index below holds
 # just the rows where it no longer fits, so finding a person's edits costs nothing however many sessions there are.
-PROJECTED = "started_at || ' ' || ifnull(ended_at, '-') || ' ' || status || ' ' || ifnull(title, '-') || ' ' || topics"
+PROJECTED = (
+    "started_at || ' ' || ifnull(ended_at, '-') || ' ' || status || ' ' || ifnull('=' || title, '-') || ' ' || topics"
+)
 EDITED = f"projected IS NOT ({PROJECTED})"
 
 _FIRST = f"""

@@ -136,7 +136,7 @@ def close(db: apsw.Connection, closings: Iterable[tuple[int, int, str]], *, now:
     before = db.total_changes()
     db.executemany(
         """UPDATE sessions SET status = 'completed', ended_at = last_activity_at, end_reason = ?3, updated_at = ?4,
-                  projected = started_at || ' ' || last_activity_at || ' completed ' || ifnull(title, '-')
+                  projected = started_at || ' ' || last_activity_at || ' completed ' || ifnull('=' || title, '-')
                     || ' ' || topics
            WHERE seq = ?1 AND last_activity_at = ?2 AND status = 'active'""",
         ((*closing, now) for closing in closings),

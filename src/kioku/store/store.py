@@ -63,7 +63,7 @@ class Store:
             # Replaced meanwhile: what was written is in a file that nobody will look at. Writing it again is harmless.
             self._require_in_place()
             self._writes += 1
-            if self._writes % 256 == 0:
+            if self._writes % 64 == 0:
                 connection.rein_in_log(self._db, self.path)
             return result
 
@@ -89,9 +89,9 @@ class Store:
         return registry.is_known(self.id)
 
     def close(self) -> None:
-        """Close the file. Safe to repeat."""
+        """Close the file. Safe to repeat; raises nothing."""
         with self._lock:
-            self._db.close()
+            connection.close(self._db)
 
     def interrupt(self) -> None:
         """Stop what another thread is doing in the store; that call raises StoreError."""
@@ -143,7 +143,7 @@ def open_for_reading(path: str) -> Store:
             migrations.check_schema(db, path)
             return Store(db, path, writable=False, notes=[])
     except BaseException:
-        db.close()
+        connection.close(db)
         raise
 
 
@@ -203,7 +203,7 @@ def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
             raise _SetAsideError(f"{path} came with the repository")
         return store
     except BaseException:
-        db.close()
+        connection.close(db)
         raise
 
 

@@ -1,0 +1,102 @@
+"""Schema versions: brought up once, whoever comes first, and never written to by who does not know them."""
+
+import os
+from pathlib import Path
+
+import apsw
+import pytest
+
+from kioku.errors import ForeignStoreError, StoreError
+from kioku.store import migrations
+from kioku.store.migrations import MIGRATIONS, VERSION, check_schema, migrate, user_version
+from kioku.store.store import open_for_reading, open_store
+from tests.store.places import add, ask, filled, keys, outputs, place, start
+
+
+@pytest.fixture
+def path(project: Path) -> Path:
+    return place(project)
+
+
+def test_each_version_is_reached_from_each_earlier_one_and_is_ours_to_the_letter() -> None:
+    for first in range(1, VERSION + 1):
+        db = apsw.Connection(":memory:")
+        for version in range(first, VERSION + 1):
+            migrate(db, version)
+            assert user_version(db) == version
+            check_schema(db, "here")
+            migrate(db, version)  # again changes nothing
+            assert user_version(db) == version
+        db.close()
+    assert len(MIGRATIONS) == VERSION
+
+
+def test_a_migration_that_fails_leaves_nothing_of_itself(path: Path) -> None:
+    db = apsw.Connection(str(path))
+    db.execute("CREATE TABLE streams (in_the_way)")
+    with pytest.raises(apsw.SQLError), db:
+        migrate(db)
+    assert user_version(db) == 0
+    assert [row[0] for row in db.execute("SELECT name FROM sqlite_schema")] == ["streams"]
+    db.close()
+
+
+def test_two_processes_that_begin_a_store_at_once_begin_one(path: Path) -> None:
+    script = """
+    import sys
+    from kioku.store.store import open_store
+    sys.stdin.readline()
+    store = open_store(sys.argv[1])
+    print(store.id, store.project_id, len(store.notes), store.is_registered)
+    """
+    for _ in range(5):
+        running = [start(script, path) for _ in range(2)]
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = outputs(running)
+        assert said[0] == said[1]
+        assert said[0].split()[2:] == ["0", "True"]
+        for entry in path.parent.glob("sessions.db*"):
+            entry.unlink()
+        for entry in (Path(os.environ["HOME"]) / ".local/state/kioku/stores").iterdir():
+            entry.unlink()
+
+
+def test_a_process_that_started_before_a_migration_stops_writing_and_names_both_versions(path: Path) -> None:
+    before = set(filled(path, 5))
+    store = open_store(str(path))
+    try:
+        add(store)
+        there = keys(path)
+        ask(path, f"PRAGMA user_version = {VERSION + 1}")  # what a newer Kioku's migration ends with
+        with pytest.raises(ForeignStoreError, match=f"version {VERSION + 1}; this Kioku knows {VERSION}"):
+            add(store)
+        assert keys(path) == there
+        assert before <= there
+    finally:
+        store.close()
+    with pytest.raises(ForeignStoreError):
+        open_store(str(path))
+
+
+def test_a_reader_does_not_upgrade_and_says_who_does(path: Path) -> None:
+    filled(path)
+    ask(path, "PRAGMA user_version = 0")
+    content = path.read_bytes()
+    with pytest.raises(StoreError, match="older version"):
+        open_for_reading(str(path))
+    assert path.read_bytes() == content
+
+
+def test_a_table_of_each_kind_of_ours_is_checked(path: Path) -> None:
+    names = migrations.names()
+    assert {"sessions", "reports", "activities", "session_files", "sessions_edited", "quarantine"} <= names
+    for name in ("quarantine_by_time", "sessions_edited"):
+        db = apsw.Connection(":memory:")
+        migrate(db)
+        db.execute(f"DROP INDEX {name}")
+        with pytest.raises(ForeignStoreError, match=name):
+            check_schema(db, str(path))
+        db.close()
