@@ -130,12 +130,20 @@ def test_commands_work_where_nothing_was_recorded_yet(project: Path, command: li
     assert not (project / ".context").exists()
 
 
-@pytest.mark.parametrize("command", [["sessions", "list"], ["sessions", "show", "x"], ["cleanup-sessions"]])
+@pytest.mark.parametrize("command", [["sessions", "list"], ["sessions", "show", "x"]])
 def test_commands_that_need_a_store_say_how_to_get_one(project: Path, command: list[str]) -> None:
     result = kioku(*command, cwd=project)
     assert result.returncode == 1
     assert "nothing has been recorded" in result.stderr
     assert "kioku serve" in result.stderr
+    assert not (project / ".context").exists()
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], ["--force"], ["--force", "--json"], []])
+def test_there_is_nothing_to_clean_up_where_nothing_was_recorded(project: Path, options: list[str]) -> None:
+    result = kioku("cleanup-sessions", *options, cwd=project)
+    assert result.returncode == 0, result
+    assert result.stdout
     assert not (project / ".context").exists()
 
 

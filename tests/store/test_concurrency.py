@@ -37,19 +37,19 @@ def converse(running: Sequence["subprocess.Popen[bytes]"], script: bytes) -> lis
     found = {id(process): (bytearray(), bytearray()) for process in running}
     left = {id(process): memoryview(script) for process in running}
     with selectors.DefaultSelector() as selector:
-        for process in running:
-            for stream, events in (
-                (process.stdin, selectors.EVENT_WRITE),
-                (process.stdout, selectors.EVENT_READ),
-                (process.stderr, selectors.EVENT_READ),
+        for server in running:
+            for pipe, events in (
+                (server.stdin, selectors.EVENT_WRITE),
+                (server.stdout, selectors.EVENT_READ),
+                (server.stderr, selectors.EVENT_READ),
             ):
-                assert stream is not None
-                selector.register(stream, events, process)
+                assert pipe is not None
+                selector.register(pipe, events, server)
         while selector.get_map():
             ready = selector.select(PATIENCE_S)
             assert ready, "the servers stopped answering"
             for key, _ in ready:
-                process: subprocess.Popen[bytes] = key.data
+                process: Any = key.data
                 stream: Any = key.fileobj
                 if stream is process.stdin:
                     sent = stream.write(left[id(process)][:8192])
@@ -63,10 +63,11 @@ def converse(running: Sequence["subprocess.Popen[bytes]"], script: bytes) -> lis
                     found[id(process)][stream is process.stderr].extend(data)
                     if not data:
                         selector.unregister(stream)
-    for process in running:
-        assert process.wait(PATIENCE_S) == 0
-        process.stdout.close()  # type: ignore[union-attr]
-        process.stderr.close()  # type: ignore[union-attr]
+    for server in running:
+        assert server.wait(PATIENCE_S) == 0
+        for pipe in (server.stdout, server.stderr):
+            assert pipe is not None
+            pipe.close()
     return [(bytes(output), bytes(errors)) for output, errors in found.values()]
 
 

@@ -136,6 +136,11 @@ def test_two_texts_with_one_checksum_keep_their_own_numbers(store: Store) -> Non
 # --- transactions ---------------------------------------------------------------------------------------------------
 
 
+def test_a_commit_is_on_the_disk_when_it_returns_and_nothing_is_mapped(store: Store) -> None:
+    pragmas = ("synchronous", "mmap_size", "foreign_keys", "journal_mode")
+    assert [store.read(lambda db, name=name: db.pragma(name)) for name in pragmas] == [2, 0, 1, "wal"]  # type: ignore[misc]
+
+
 def test_nothing_of_a_write_remains_when_it_raises(store: Store) -> None:
     add(store)
     before = keys(Path(store.path))

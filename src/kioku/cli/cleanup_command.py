@@ -1,6 +1,7 @@
 """`kioku cleanup-sessions`: closing sessions that were never ended."""
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,12 @@ def command(folder: str | None, as_json: bool, dry_run: bool, older_than: float 
     """
     where, values = places.find(folder)
     hours = values.number("cleanup.older_than_hours") if older_than is None else older_than
+    if not os.path.lexists(where.store_path):
+        if as_json:
+            print_json(_as_json([], [], [], closed=0, dry_run=dry_run))
+        else:
+            print(f"Nothing has been recorded in {where.root} yet, so there is nothing to close.")
+        return 0
     judge = places.judge(where)
     with places.opened(where, writable=not dry_run, swept=False) as store:
         now = times.now_ms()
