@@ -1,6 +1,7 @@
 """Every test runs with a home of its own and without variables that point elsewhere."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,13 @@ def project(tmp_path: Path) -> Path:
 def clock(tmp_path: Path) -> Clock:
     """Return a clock for processes started with `clock.env`."""
     return Clock(tmp_path / "clock")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a skipped test fail where everything that tests need is installed: in CI."""
+    report = yield
+    if report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure in CI: {report.longrepr}"
+    return report

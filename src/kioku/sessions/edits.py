@@ -30,7 +30,8 @@ def capture(db: apsw.Connection, row: Row, *, now: int) -> None:
     if str(is_now["started_at"]) != started and start is not None:
         changes["started_at"] = start
     shown = "-" if is_now["ended_at"] is None else str(is_now["ended_at"])
-    if (is_now["status"], shown) != (status, ended) and is_now["status"] in _STATUSES:
+    is_other_end = shown != ended and (end is not None or is_now["ended_at"] is None)
+    if (is_now["status"] != status or is_other_end) and is_now["status"] in _STATUSES:
         changes |= {"status": is_now["status"], "ended_at": end, "end_reason": EDITED}
     title = "-" if is_now["title"] is None else f"={is_now['title']}"
     if f"{title} {is_now['topics']}" != rest:
