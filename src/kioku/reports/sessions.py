@@ -108,7 +108,8 @@ _ALIAS = """
 SELECT s.id FROM anchors a
 JOIN reports r ON r.key = a.key AND r.stream = a.stream
 JOIN sessions s ON s.stream = a.stream AND s.first_activity_at <= r.at
-WHERE a.id = ? ORDER BY s.first_activity_at DESC LIMIT 1"""
+WHERE a.id = ? AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source)
+ORDER BY s.first_activity_at DESC LIMIT 1"""
 
 
 def _nearest(db: apsw.Connection, wanted: str) -> str:

@@ -65,7 +65,9 @@ def _connect(path: str, name: str, flags: int, *, patience_s: float) -> apsw.Con
             db.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
             db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
             db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-            db.execute("PRAGMA mmap_size=0; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL")
+            # One by one: of several in one text, apsw runs no further than the first that gives a row.
+            for name, value in (("mmap_size", 0), ("foreign_keys", 1), ("synchronous", "FULL")):
+                db.pragma(name, value)
             db.wal_autocheckpoint(CHECKPOINT_PAGES)
         except BaseException:
             close(db)

@@ -173,21 +173,11 @@ def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
         raise StoreReadOnlyError(f"{path} cannot be written", hint="make the file and its folder writable")
     db = connection.connect(path, writable=True) if existed else _begin_file(path)
     try:
-        version = _version(db, path)
-        if version > migrations.VERSION:
-            raise _newer(path, version)
+        version, is_legacy = _examine(db, path)
         if suspect:
             check_whole(path, db)
         made = False
         with connection.errors(path):
-            is_legacy = legacy.is_legacy(db)
-            try:
-                if is_legacy:
-                    legacy.check(db, path)
-                elif version != 0 or not migrations.is_empty(db):
-                    migrations.check_schema(db, path)
-            except ForeignStoreError as error:
-                raise _SetAsideError(error.message) from error
             if not connection.use_write_ahead_log(db, path):
                 notes.append(f"{os.path.dirname(path)} is on a network file system: recording is slower there")
         if is_legacy:
@@ -205,6 +195,31 @@ def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
     except BaseException:
         connection.close(db)
         raise
+
+
+def _examine(db: apsw.Connection, path: str) -> tuple[int, bool]:
+    """Return the schema's version and whether it is the older program's; a schema that is nobody's is set aside.
+
+    All of it is read from one state of the file: somebody else may be upgrading it just now.
+    """
+    with connection.errors(path):
+        db.execute("BEGIN")
+        try:
+            version = migrations.user_version(db)
+            if version > migrations.VERSION:
+                raise _newer(path, version)
+            is_legacy = legacy.is_legacy(db)
+            try:
+                if is_legacy:
+                    legacy.check(db, path)
+                elif version != 0 or not migrations.is_empty(db):
+                    migrations.check_schema(db, path)
+            except ForeignStoreError as error:
+                raise _SetAsideError(error.message) from error
+            return version, is_legacy
+        finally:
+            if db.in_transaction:
+                db.execute("COMMIT")
 
 
 def _begin_file(path: str) -> apsw.Connection:
