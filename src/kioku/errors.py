@@ -12,6 +12,7 @@ class KiokuError(Exception):
     """
 
     exit_code = 1
+    word = "failed"  # what an activity's detail says of it: never the message, which may quote anything
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -26,6 +27,7 @@ class UsageError(KiokuError):
     """The caller asked for something that cannot be understood."""
 
     exit_code = 2
+    word = "misunderstood"
 
 
 class SettingsError(UsageError):
@@ -38,6 +40,8 @@ class ProjectError(KiokuError):
 
 class RefusedPathError(KiokuError):
     """A path leads, or may lead, out of the project, or to a file that Kioku must not open."""
+
+    word = "refused"
 
 
 class ToolError(KiokuError):

@@ -66,6 +66,14 @@ def find(explicit: str | None, variables: Sequence[tuple[str, str]], start: str)
     return _project(_upwards(os.path.realpath(start)))
 
 
+def working_folder() -> str:
+    """Return the folder we were started in. Raises ProjectError when it is gone."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise ProjectError("the folder you are in does not exist any more", hint="go to another one") from error
+
+
 def prepare(project: Project) -> None:
     """Create `.context/` with its own `.gitignore`, readable by its owner alone. Safe to repeat."""
     context = project.context_dir
@@ -78,15 +86,16 @@ def prepare(project: Project) -> None:
                     f"{context} is not a folder",
                     hint="Kioku keeps its data there and follows no link: move it away",
                 ) from None
+            _close_to_others(context)
         ignore = os.path.join(context, ".gitignore")
         if not os.path.lexists(ignore):
             _write_new(ignore, _IGNORE)
         run = os.path.join(context, "run")
         if not os.path.isdir(run) or os.path.islink(run):
             os.mkdir(run, 0o700)
-    except FileExistsError:
-        if os.path.islink(os.path.join(context, "run")):
-            raise ProjectError(f"{project.run_dir} is a link", hint="Kioku follows no link there: remove it") from None
+    except FileExistsError as error:
+        if os.path.islink(project.run_dir) or not os.path.isdir(project.run_dir):
+            raise ProjectError(f"{project.run_dir} is not a folder", hint="Kioku needs it: move it away") from error
     except OSError as error:
         raise ProjectError(
             f"{context} cannot be prepared: {error.strerror}", hint="give Kioku a folder that it may write"
@@ -95,8 +104,12 @@ def prepare(project: Project) -> None:
 
 def tighten(project: Project) -> None:
     """Take everybody else's access to `.context/` away."""
-    if sys.platform != "win32":
-        os.chmod(project.context_dir, 0o700)
+    _close_to_others(project.context_dir)
+
+
+def _close_to_others(folder: str) -> None:
+    if sys.platform != "win32" and stat.S_IMODE(os.lstat(folder).st_mode) & 0o077:
+        os.chmod(folder, 0o700)
 
 
 def _write_new(path: str, text: str) -> None:
@@ -119,6 +132,8 @@ def _existing(folder: str, source: str) -> str:
 
 def _project(folder: str) -> Project:
     root = main_worktree(folder) or folder
+    if not _is_unicode(root) or not _is_unicode(folder):
+        raise ProjectError(f"{folder!a} is no name in UTF-8", hint="Kioku needs a folder whose path is")
     for path in (root, folder):
         if path == os.path.realpath(os.path.expanduser("~")) or path == os.path.dirname(path):
             raise ProjectError(
@@ -126,6 +141,14 @@ def _project(folder: str) -> Project:
                 hint="start Kioku inside a project's folder, or name one: --project DIR",
             )
     return Project(root, folder)
+
+
+def _is_unicode(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _upwards(start: str) -> str:

@@ -139,7 +139,7 @@ def _read_toml(path: str, *, is_user: bool) -> dict[str, Any]:
 
     try:
         tables = tomllib.loads(text.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise SettingsError(f"{path}: is not TOML: {error}") from error
     flat: dict[str, Any] = {}
     for section, content in tables.items():
@@ -167,7 +167,7 @@ def _nearest(name: str, names: list[str]) -> str:
 def _checked(key: Key, given: Any, where: str) -> float:
     try:
         value = None if isinstance(given, bool) else float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = None
     if value is None or not key.least <= value <= key.most:
         raise SettingsError(f"{where}: '{key.name}' must be a number from {key.least:g} to {key.most:g}, not {given!r}")

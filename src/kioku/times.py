@@ -12,7 +12,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-_LONGEST_SHOWN = 253_402_300_799_000  # 9999-12-31T23:59:59Z: `datetime` knows no later second
+_LONGEST_SHOWN = 253_402_214_400_000  # 9999-12-31T00:00Z: `datetime` knows no later year, in any zone
 
 
 def _wall_clock() -> int:

@@ -264,6 +264,7 @@ def test_a_closed_pipe_ends_a_command_quietly(recorded: Path) -> None:
     )
     os.close(writer)
     assert "Traceback" not in result.stderr
+    assert result.returncode == 0
 
 
 def test_a_store_in_a_folder_that_cannot_be_written_is_read(recorded: Path) -> None:

@@ -3,6 +3,7 @@
 0 done, 1 failed or unhealthy, 2 wrong usage, 130 interrupted.
 """
 
+import io
 import sys
 from importlib import import_module
 
@@ -61,6 +62,9 @@ def kioku() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not have every character
     try:
         code = kioku.main(args=arguments, prog_name="kioku", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -75,7 +79,8 @@ def run(arguments: list[str]) -> int:
     except KiokuError as error:
         problem(error)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has seen enough (`kioku sessions list | head`).
-        sys.stdout = None  # nothing may be flushed into the closed pipe at exit
-        return 0
+    except SystemExit:
+        return 0  # how click says that whoever read our output has seen enough (`kioku sessions list | head`)
+    except (OSError, UnicodeError) as error:
+        problem(KiokuError(f"{error}", hint="kioku doctor says more"))
+        return 1

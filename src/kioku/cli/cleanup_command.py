@@ -1,28 +1,20 @@
 """`kioku cleanup-sessions`: closing sessions that were never ended."""
 
-import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
 
 from kioku import times
 from kioku.cli import places
-from kioku.cli.output import json_option, print_json, print_table, project_option
+from kioku.cli.output import a_number, json_option, print_json, print_table, project_option
 from kioku.sessions import sweep
 from kioku.words import counted
 
-
-def _length(_context: click.Context, _parameter: click.Parameter, hours: float | None) -> float | None:
-    """Refuse `nan`, which is neither below nor above any bound."""
-    if hours is not None and math.isnan(hours):
-        raise click.BadParameter("'nan' is not a number of hours")
-    return hours
-
-
-_MANY = 5_000
+_MANY = 5_000  # from here on a terminal shows how far it is
+_SHOWN = 50
 
 
 @click.command("cleanup-sessions")
@@ -34,7 +26,7 @@ _MANY = 5_000
     type=click.FloatRange(0),
     default=None,
     metavar="HOURS",
-    callback=_length,
+    callback=a_number,
     help="Only sessions that started at least so long ago; fractions are fine. Default: 1, or what the settings say.",
 )
 @click.option("--force", is_flag=True, help="Do not ask.")
@@ -102,18 +94,22 @@ def _print(
 ) -> None:
     headings = ("session", "started", "last activity", "why", "client")
     if closings:
-        print(f"{counted(len(closings), 'session')} to close:")
-        print_table(headings, [_row(closing.session, _why(closing.reason), now) for closing in closings[:50]])
-        if len(closings) > 50:
-            print(f"and {len(closings) - 50} more")
+        print(f"{counted(len(closings), 'session')} to close{_first(closings)}:")
+        print_table(headings, [_row(closing.session, _why(closing.reason), now) for closing in closings[:_SHOWN]])
     else:
         print(f"No session older than {hours:g} h needs closing.")
     if live:
-        print(f"{counted(len(live), 'session')} left alone, since the server is running:")
-        print_table(headings, [_row(session, "running", now) for session in live[:50]])
+        print(f"{counted(len(live), 'session')} left alone, since the server is running{_first(live)}:")
+        print_table(headings, [_row(session, "running", now) for session in live[:_SHOWN]])
     if dry_run and by_sweep:
-        print(f"{counted(len(by_sweep), 'session')} that Kioku closes by itself the next time it starts:")
-        print_table(headings, [_row(closing.session, _why(closing.reason), now) for closing in by_sweep[:50]])
+        what = counted(len(by_sweep), "session")
+        print(f"{what} that Kioku closes by itself the next time it starts{_first(by_sweep)}:")
+        print_table(headings, [_row(closing.session, _why(closing.reason), now) for closing in by_sweep[:_SHOWN]])
+
+
+def _first(found: Sequence[object]) -> str:
+    """Say that only some are shown, where that is so."""
+    return f"; the first {_SHOWN} of them" if len(found) > _SHOWN else ""
 
 
 def _row(session: sweep.Open, why: str, now: int) -> tuple[str, ...]:

@@ -10,11 +10,13 @@ from kioku.cli.output import json_option, print_facts, print_json, print_table, 
 
 
 @click.group("config", invoke_without_command=True)
+@project_option
+@json_option
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, folder: str | None, as_json: bool) -> None:
     """Show settings and paths."""
     if context.invoked_subcommand is None:
-        context.invoke(show)
+        context.invoke(show, folder=folder, as_json=as_json)
 
 
 @command.command("show")

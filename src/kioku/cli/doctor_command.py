@@ -4,7 +4,7 @@ import click
 
 from kioku import times
 from kioku.cli import places
-from kioku.cli.output import json_option, print_json, print_line, project_option
+from kioku.cli.output import a_number, json_option, print_json, print_line, project_option
 from kioku.doctor import checks
 from kioku.doctor.checks import Finding
 
@@ -18,6 +18,7 @@ from kioku.doctor.checks import Finding
     "--timeout",
     "timeout_minutes",
     type=click.FloatRange(1, 1440),
+    callback=a_number,
     metavar="MINUTES",
     help="With --rebuild: the silence that ends a session, for all that was ever recorded.",
 )

@@ -8,6 +8,7 @@ import click
 from kioku import project
 from kioku.cli import places
 from kioku.cli.output import clean, json_option, note, print_facts, print_json, project_option
+from kioku.words import counted
 
 
 @click.command("init")
@@ -36,7 +37,7 @@ def command(folder: str | None, as_json: bool, dry_run: bool) -> None:
         return
     for warning in facts.warnings:
         note(f"skipped {warning.file}: {warning.reason}")
-    languages = ", ".join(f"{language.name} ({language.files} files)" for language in facts.languages[:5])
+    languages = ", ".join(f"{language.name} ({counted(language.files, 'file')})" for language in facts.languages[:5])
     print_facts(
         [
             ("project", facts.name),

@@ -23,6 +23,13 @@ project_option = click.option(
 )
 
 
+def a_number(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse `nan` for an option: it is neither below nor above any bound."""
+    if value is not None and value != value:
+        raise click.BadParameter("'nan' is not a number")
+    return value
+
+
 def clean(text: Any) -> str:
     """Return text for a terminal: what could move the cursor, hide or reorder text becomes visible."""
     return "".join(c if _is_harmless(c) else f"\\u{ord(c):04x}" for c in str(text))
@@ -56,9 +63,11 @@ def print_table(
 
     On a terminal too narrow for it, the `optional` columns are left out, the first of them first.
     """
-    if not sys.stdout.isatty():
+    if not _on_terminal():
         for row in rows:
             print("\t".join(clean(cell) for cell in row))
+        return
+    if not rows:
         return
     from rich.console import Console
     from rich.table import Table
@@ -88,9 +97,14 @@ def print_facts(facts: Sequence[tuple[str, Any]]) -> None:
         print_line((f"{name:<{width}}", "bold"), (f"  {value}".rstrip(), ""))
 
 
+def _on_terminal() -> bool:
+    """Tell whether a person reads our output; it is None where it was closed before we began."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def print_line(*parts: tuple[str, str]) -> None:
     """Print one line of parts, given as (text, style); styles show where the terminal has them and the person wants."""
-    if not sys.stdout.isatty():
+    if not _on_terminal():
         print("".join(clean(text) for text, _ in parts).rstrip())
         return
     from rich.console import Console

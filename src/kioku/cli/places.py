@@ -15,7 +15,7 @@ from kioku.store.store import Store, open_for_reading, open_store
 
 def find(folder: str | None) -> tuple[Project, Settings]:
     """Return the project that a command is about, and its settings."""
-    where = project.find(folder, settings.project_variables(), os.getcwd())
+    where = project.find(folder, settings.project_variables(), project.working_folder())
     return where, settings.load(where.context_dir)
 
 

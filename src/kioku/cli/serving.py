@@ -12,8 +12,9 @@ from kioku.mcp.application import Kioku
 from kioku.mcp.serving import Server, claim_standard_streams, end_within
 from kioku.sessions import processes
 from kioku.sessions.recorder import Recorder
+from kioku.words import counted
 
-LONGEST_WAIT_FOR_STORE_S = 3.0
+LONGEST_WAIT_FOR_STORE_S = 1.0
 LONGEST_END_S = 1.9  # from the first sign of the end to the end of the process
 LEAST_END_S = 0.5  # of it for the last write, however long the answers took
 
@@ -23,11 +24,11 @@ def serve(folder: str | None) -> int:
     is_gone = processes.parent_watch()  # first of all: the client may go while we start
     say = _sayer()
     try:
-        where = project.find(folder, settings.project_variables(), os.getcwd())
+        where = project.find(folder, settings.project_variables(), project.working_folder())
         values = settings.load(where.context_dir)
-    except (KiokuError, OSError) as error:
+    except KiokuError as error:
         say(str(error))
-        return getattr(error, "exit_code", 1)
+        return error.exit_code
     on_terminal = os.isatty(0)
     recorder = Recorder(where, values.timeout_ms, say)
     application = Kioku(recorder)
@@ -43,19 +44,25 @@ def serve(folder: str | None) -> int:
     begin.start()
     begin.join(LONGEST_WAIT_FOR_STORE_S)
     if on_terminal:
-        say(f"recording {where.name}: session {(recorder.session_id() or 'not yet begun')[:8]} (Ctrl+C ends it)")
+        session = None if begin.is_alive() else recorder.session_id()
+        began = f"session {session[:8]}" if session else "the session begins as soon as the store can be written"
+        say(f"recording {where.name}: {began} (Ctrl+C ends it)")
 
     def tick() -> bool:
         recorder.tick()
         return is_gone()
 
     server.run(tick, _stop_children)
-    end_within(max(LEAST_END_S, server.end_began + LONGEST_END_S - time.monotonic()))
+
+    def give_up() -> None:
+        if recorder.unrecorded:
+            say(f"{counted(recorder.unrecorded, 'activity')} could not be written before the end")
+
+    end_within(max(LEAST_END_S, server.end_began + LONGEST_END_S - time.monotonic()), give_up)
     ended = recorder.session_id() if on_terminal else None
     recorder.stop()
     if on_terminal:
         say(f"session {ended[:8]} ended" if ended else "ended")
-    sys.stderr.flush()
     # Not sys.exit: a worker thread may still be inside a read of a file that never answers.
     os._exit(0)
 
@@ -72,7 +79,8 @@ def _sayer() -> Callable[[str], None]:
 
     def say(text: str) -> None:
         try:
-            print(f"kioku: {redact(text)}", file=sys.stderr, flush=True)
+            if sys.stderr is not None:  # it is None where a client closed it; `print` would then take standard output
+                print(f"kioku: {redact(text)}", file=sys.stderr, flush=True)
         except OSError:
             pass  # nobody listens to standard error any more; that must not end the recording
 

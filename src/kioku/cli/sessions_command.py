@@ -12,17 +12,21 @@ from kioku.words import counted
 
 
 @click.group("sessions", invoke_without_command=True)
+@project_option
+@json_option
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, folder: str | None, as_json: bool) -> None:
     """List recorded sessions, or show one."""
     if context.invoked_subcommand is None:
-        context.invoke(list_)
+        context.invoke(list_, folder=folder, as_json=as_json)
 
 
 @command.command("list")
 @project_option
 @json_option
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, newest first.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many of the newest."
+)
 @click.option("--status", type=click.Choice(["active", "completed", "archived"]), help="Only those in this status.")
 @click.option("--empty", is_flag=True, help="Also sessions without any activity.")
 def list_(
@@ -57,7 +61,7 @@ def list_(
 @click.argument("session_id", metavar="ID")
 @project_option
 @json_option
-@click.option("--activities", type=click.IntRange(0), default=10, show_default=True, help="How many of the latest.")
+@click.option("--activities", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many.")
 def show(session_id: str, folder: str | None, as_json: bool, activities: int) -> None:
     """Show one session: its clocks, files, tools and latest activity. The beginning of its id is enough."""
     where, _ = places.find(folder)

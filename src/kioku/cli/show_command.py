@@ -53,7 +53,7 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
             "packages": ", ".join(file.package_manager),
             "architecture": file.architecture,
         }
-        print_facts([(name, str(value)) for name, value in facts.items() if value])
+        print_facts([(name, str(value)) for name, value in facts.items() if value and value != "unknown"])
         if file.modules:
             print("\nModules")
             rows = [(name, module.path, module.description or "") for name, module in file.modules.items()]

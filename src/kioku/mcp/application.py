@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import kioku
 from kioku.errors import CancelledCallError, KiokuError
@@ -16,6 +16,7 @@ from kioku.mcp import messages
 from kioku.mcp.dispatch import Call
 from kioku.mcp.messages import ProtocolError, Resource, ResourceText, Tool, ToolResult
 from kioku.models import RESOURCE_READ
+from kioku.redaction import Redacted
 from kioku.sessions.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -54,49 +55,59 @@ class Kioku:
         return RESOURCES
 
     def call_tool(self, name: str, arguments: bytes, call: Call) -> ToolResult:
-        """Run a tool and record it. Raises ProtocolError for one that does not exist."""
-        from kioku.mcp.resources import CURRENT
+        """Run a tool and record it, however it ends. Raises ProtocolError for one that does not exist."""
         from kioku.mcp.tools import TOOLS, Outcome
 
-        entry = TOOLS.get(name)
-        if entry is None:
-            raise ProtocolError(messages.INVALID_PARAMS, f"there is no tool '{name[:100]}'")
+        outcome = Outcome(ToolResult("", is_error=True), note="failed")  # unless something better is known
         started = time.monotonic()
-        cancelled = False
         try:
+            entry = TOOLS.get(name)
+            if entry is None:
+                outcome.note = "no such tool"
+                raise ProtocolError(messages.INVALID_PARAMS, f"there is no tool '{name[:100]}'")
             outcome = self._run(entry, arguments, call)
         except CancelledCallError:
-            outcome, cancelled = Outcome(ToolResult("cancelled", is_error=True)), True
-        took = round((time.monotonic() - started) * 1000)
-        try:
-            self._recorder.record(
+            outcome.note = "cancelled"
+            raise
+        finally:
+            failure = self._record(
                 outcome.kind,
-                took=took,
+                started,
                 tool=name,
                 path=outcome.path,
                 also_read=outcome.also_read,
                 detail=outcome.note,
                 ok=not outcome.result.is_error,
             )
-        except KiokuError as error:
-            text = f"Kioku could not record this call: {error}\n\n{outcome.result.text}"
+        if failure is not None:
+            text = f"Kioku could not record this call: {failure}\n\n{outcome.result.text}"
             return ToolResult(text, outcome.result.structured, is_error=True)
-        self.changed(CURRENT)
-        if cancelled:
-            raise CancelledCallError(f"{name} was cancelled")
         return outcome.result
 
     def read_resource(self, uri: str, call: Call) -> ResourceText:
-        """Read a resource and record it. Raises ProtocolError for one that does not exist."""
+        """Read a resource and record it, however it ends. Raises ProtocolError for one that does not exist."""
         from kioku.mcp import resources
 
         del call  # too quick to be cancelled
-        started = time.monotonic()
-        content = resources.read(self._bench(), uri)
-        took = round((time.monotonic() - started) * 1000)
-        self._recorder.record(RESOURCE_READ, took=took, detail=uri)
-        self.changed(resources.CURRENT)
-        return content
+        started, found = time.monotonic(), None
+        try:
+            found = resources.read(self._bench(), uri)
+        finally:
+            failure = self._record(RESOURCE_READ, started, detail=uri, ok=found is not None)
+        if failure is not None:
+            return ResourceText(uri, f"Kioku could not record this reading: {failure}\n\n{found.text}", found.mime_type)
+        return found
+
+    def _record(self, kind: Redacted, started: float, **facts: Any) -> KiokuError | None:
+        """Record a call that began at `started` (monotonic, s); return what kept it from being recorded."""
+        from kioku.mcp.resources import CURRENT
+
+        try:
+            self._recorder.record(kind, took=round((time.monotonic() - started) * 1000), **facts)
+        except KiokuError as error:
+            return error
+        self.changed(CURRENT)
+        return None
 
     def _run(self, entry: Entry, arguments: bytes, call: Call) -> Outcome:
         """Run a tool; what goes wrong becomes an answer that says so."""
@@ -107,13 +118,19 @@ class Kioku:
         try:
             wanted = msgspec.json.decode(arguments, type=entry.arguments)
         except msgspec.DecodeError as error:
-            return Outcome(ToolResult(f"These arguments do not fit: {error}", is_error=True), note=str(error))
+            return Outcome(ToolResult(f"These arguments do not fit: {error}", is_error=True), note="unfit arguments")
         try:
-            return entry.run(self._bench(), wanted, call)
+            outcome = entry.run(self._bench(), wanted, call)
         except CancelledCallError:
             raise
         except KiokuError as error:
-            return Outcome(ToolResult(str(error), is_error=True), note=str(error))
+            outcome = Outcome(ToolResult(str(error), is_error=True), note=error.word)
+        # What was asked for is recorded; the answer is not.
+        outcome.path = outcome.path or getattr(wanted, "path", None)
+        pattern = getattr(wanted, "pattern", None)
+        if pattern is not None:
+            outcome.note = f"pattern: {pattern}"
+        return outcome
 
     def _bench(self) -> Workbench:
         """Return what the tools work with; which files are the store's own is looked up every time."""

@@ -35,6 +35,7 @@ class Call:
         self.id = request_id
         self.reply = reply
         self.cancelled = False
+        self.was_answered = False
         self._send = send
         self._token = progress_token
         self._last = 0.0
@@ -115,10 +116,13 @@ class Connection:
                 self._send(messages.notification("notifications/resources/updated", {"uri": uri, **of}))
 
     def close(self) -> None:
-        """Let every call know that its answer is not wanted any more, and end the subscriptions."""
+        """Answer the calls that are still open, let their work know that it can stop, and end the subscriptions."""
         with self._lock:
             for call in self._calls.values():
-                call.cancelled = True
+                if not call.cancelled:
+                    ended = ProtocolError(messages.INTERNAL_ERROR, "Kioku ended before this was done")
+                    call.reply(messages.failure(call.id, ended))
+                call.cancelled = call.was_answered = True
             for listener in self._listeners:
                 result = self._complete({"_meta": {_SUBSCRIPTION: listener}})
                 self._send(messages.answer(listener, result))
@@ -289,7 +293,8 @@ class Connection:
             print(f"kioku: unexpected {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
             message = messages.failure(call.id, ProtocolError(messages.INTERNAL_ERROR, f"Kioku failed: {error!r}"))
         with self._lock:  # whoever has the answer may use the id again
-            call.reply(None if call.cancelled else message)
+            if not call.was_answered:
+                call.reply(None if call.cancelled else message)
             del self._calls[call.id]
 
     def _call_tool(self, params: messages.Params, call: Call) -> dict[str, Any]:

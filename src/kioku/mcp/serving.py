@@ -133,11 +133,12 @@ def claim_standard_streams() -> tuple[int, int]:
     return source, sink
 
 
-def end_within(seconds: float) -> None:
-    """End this process with success after `seconds` at the latest, whatever it is stuck in."""
+def end_within(seconds: float, last: Callable[[], None]) -> None:
+    """End this process with success after `seconds` at the latest, whatever it is stuck in, and call `last` then."""
 
     def end() -> None:
         time.sleep(seconds)
+        last()
         os._exit(0)
 
     threading.Thread(target=end, daemon=True).start()

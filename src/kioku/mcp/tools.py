@@ -162,7 +162,7 @@ def grep_codebase(bench: Workbench, wanted: GrepCodebase, call: Call) -> Outcome
         "note": found.note,
     }
     text = "\n".join([*lines, closing + (f". {found.note}" if found.note else "")])
-    return Outcome(ToolResult(text, structured), note=f"pattern: {wanted.pattern}", path=wanted.path)
+    return Outcome(ToolResult(text, structured))
 
 
 def git_log(bench: Workbench, wanted: GitLog, call: Call) -> Outcome:
@@ -174,7 +174,7 @@ def git_log(bench: Workbench, wanted: GitLog, call: Call) -> Outcome:
         cancelled=call.is_cancelled,
     )  # fmt: skip
     lines = [f"{c.short} {times.local_text(c.at_ms)} {c.author}: {c.subject}" for c in commits]
-    return Outcome(ToolResult("\n".join(lines) or "no commits", {"commits": commits}), path=wanted.path)
+    return Outcome(ToolResult("\n".join(lines) or "no commits", {"commits": commits}))
 
 
 def git_blame(bench: Workbench, wanted: GitBlame, call: Call) -> Outcome:
@@ -189,7 +189,7 @@ def git_blame(bench: Workbench, wanted: GitBlame, call: Call) -> Outcome:
         cancelled=call.is_cancelled,
     )
     text = "\n".join(f"{b.line}\t{b.sha[:8]} {times.local_text(b.at_ms)[:10]} {b.author}\t{b.text}" for b in lines)
-    return Outcome(ToolResult(text or "no lines", {"lines": lines}), path=wanted.path)
+    return Outcome(ToolResult(text or "no lines", {"lines": lines}))
 
 
 def git_diff(bench: Workbench, wanted: GitDiff, call: Call) -> Outcome:
@@ -200,7 +200,7 @@ def git_diff(bench: Workbench, wanted: GitDiff, call: Call) -> Outcome:
         bench.workdir, ref=wanted.ref, ref2=wanted.ref2, path=wanted.path, staged=wanted.staged,
         stat_only=wanted.stat_only, cancelled=call.is_cancelled,
     )  # fmt: skip
-    return Outcome(ToolResult(diff.text or "no differences", msgspec.structs.asdict(diff)), path=wanted.path)
+    return Outcome(ToolResult(diff.text or "no differences", msgspec.structs.asdict(diff)))
 
 
 def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:

@@ -16,8 +16,7 @@ import time
 from collections import deque
 
 CHUNK = 65_536
-# A write of so much does not block where select(2) says "writable". Not epoll: it refuses regular files, which
-# standard input may be.
+# A write of so much does not block where the system says "writable".
 _SAFE_WRITE = getattr(select, "PIPE_BUF", 512)
 _READ_AHEAD = 16  # chunks that the reading thread may be ahead
 
@@ -67,11 +66,11 @@ class Wire:
             return self._wait_for_threads(seconds, reading)
         sources = [self._bell.fileno(), *([self._source] if reading else [])]
         sinks = [self._sink] if self._out and not self.is_broken else []
-        readable, writable, _ = select.select(sources, sinks, (), max(0.0, seconds))
+        ready = _ready(sources, sinks, max(0.0, seconds))
         self._hush()
-        if writable:
+        if self._sink in ready and sinks:
             self._write(_SAFE_WRITE)
-        return self._arrived(self._read()) if self._source in readable else b""
+        return self._arrived(self._read()) if self._source in ready and reading else b""
 
     def flush(self, seconds: float) -> bool:
         """Send what is queued, for at most `seconds`; return whether all of it went out."""
@@ -138,3 +137,20 @@ class Wire:
                 self._queued.wait_for(lambda: self._out)
             self._write(CHUNK)
             self._wake()
+
+
+def _ready(sources: list[int], sinks: list[int], seconds: float) -> set[int]:
+    """Wait until one of the descriptors can be read or written; return those.
+
+    poll(2) takes regular files, as epoll does not, and numbers over 1,023, as select(2) does not; but on macOS it
+    takes no terminals.
+    """
+    if sys.platform == "darwin" or not hasattr(select, "poll"):
+        readable, writable, _ = select.select(sources, sinks, (), seconds)
+        return {*readable, *writable}
+    waiting = select.poll()
+    for descriptor in sources:
+        waiting.register(descriptor, select.POLLIN)
+    for descriptor in sinks:
+        waiting.register(descriptor, select.POLLOUT)
+    return {descriptor for descriptor, _ in waiting.poll(seconds * 1000)}

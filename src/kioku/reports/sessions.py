@@ -90,6 +90,7 @@ def find(db: apsw.Connection, wanted: str, *, now: int, judge: Judge) -> Session
 
     Raises UsageError for an unknown or ambiguous id, naming the nearest.
     """
+    wanted = wanted[:64]
     ids = [row[0] for row in db.execute("SELECT id FROM sessions WHERE id = ?", (wanted,))]
     ids = ids or [row[0] for row in db.execute(_ALIAS, (wanted,))]
     if not ids and wanted:

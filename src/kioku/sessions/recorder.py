@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import apsw
 
 from kioku import project, times
-from kioku.errors import KiokuError, StoreDamagedError, StoreError
+from kioku.errors import ProjectError, StoreBusyError, StoreDamagedError, StoreError
 from kioku.models import FILE_READ, SERVER, SERVER_START, SERVER_STOP, Report, new_key
 from kioku.project import Project
 from kioku.redaction import Redacted, redact
@@ -43,7 +43,7 @@ class Recorder:
         self._suspect = False
         self._failure: str | None = None
         self._next_sweep = 0
-        self._client_is_new = False
+        self._named_client: tuple[Redacted, Redacted] | None = None  # as it stands in the store
         self._is_stopped = False
         self._lease_failure: str | None = None
         self._chores = threading.Lock()
@@ -53,8 +53,8 @@ class Recorder:
         self._keep(self._report(SERVER_START, times.now_ms()))
         try:
             self._flush()
-        except KiokuError as error:
-            self._say(f"not recording: {error}")
+        except StoreError:
+            pass  # it has been said, and what waits is written as soon as it can be
 
     def record(
         self,
@@ -81,7 +81,16 @@ class Recorder:
 
     def name_client(self, name: str, version: str) -> None:
         """Note which client the conversation is with; it is written with the next activity or tick."""
-        self._client, self._client_is_new = (redact(name[:200]), redact(version[:200])), True
+        self._client = redact(name[:200]), redact(version[:200])
+
+    @property
+    def _client_is_new(self) -> bool:
+        return self._client != self._named_client
+
+    @property
+    def unrecorded(self) -> int:
+        """Return how many activities could not be written yet."""
+        return len(self._waiting)
 
     def tick(self) -> None:
         """Have done what is due, in the background: the lease kept, the client noted, a sweep every five minutes.
@@ -111,8 +120,6 @@ class Recorder:
                     sweep.sweep(self._store, self.project.run_dir, now)
             except StoreError as error:
                 self._fail(error)
-            except (KiokuError, OSError) as error:
-                self._say(f"not all is well: {error}")
 
     def _keep_lease(self, lease: Lease) -> None:
         """Make the lease anew if it is lost; say it once when that cannot be done."""
@@ -142,16 +149,17 @@ class Recorder:
             if self._is_stopped:
                 return
             self._is_stopped = True
-            if self._store is not None or self._waiting:
-                self._keep(self._report(SERVER_STOP, times.now_ms()))
-                try:
+            try:
+                if self._store is not None or self._waiting:
+                    self._keep(self._report(SERVER_STOP, times.now_ms()))
                     self._flush()
-                except KiokuError as error:
-                    self._say(f"the end of the session could not be recorded: {error}")
-            self._drop_store()
-            if self._lease is not None:
-                self._lease.release()
-                self._lease = None
+            except StoreError as error:
+                self._say(f"the end of the session could not be recorded: {error}")
+            finally:
+                self._drop_store()
+                if self._lease is not None:
+                    self._lease.release()
+                    self._lease = None
 
     def _refuse_after_the_end(self) -> None:
         """Keep a call that outlives the server's end from beginning another session."""
@@ -194,15 +202,15 @@ class Recorder:
         """Write what waits. Raises KiokuError and keeps it when that cannot be done."""
         with self._lock:
             try:
-                self._opened().write(self._write)
+                self._named_client = self._opened().write(self._write)
+            except StoreBusyError as error:
+                self._mention(error)
+                raise
             except StoreError as error:
                 self._fail(error)
                 if not self._retry_at_once():
                     raise
-            except OSError as error:
-                raise StoreError(f"{self.project.context_dir} cannot be used: {error.strerror}") from error
             self._waiting.clear()
-            self._client_is_new = False
             if self._failure is not None:
                 self._failure = None
                 self._say("recording again")
@@ -210,13 +218,21 @@ class Recorder:
     def _retry_at_once(self) -> bool:
         """Try once more with the store opened anew: it may have been replaced under us."""
         try:
-            self._opened().write(self._write)
+            self._named_client = self._opened().write(self._write)
         except StoreError as error:
             self._fail(error)
             return False
         return True
 
     def _opened(self) -> Store:
+        """Return the store, opened if it is not. Raises StoreError."""
+        try:
+            return self._store or self._open()
+        except (OSError, ProjectError) as error:
+            why = error.strerror if isinstance(error, OSError) else error.message
+            raise StoreError(f"{self.project.context_dir} cannot be used: {why}") from error
+
+    def _open(self) -> Store:
         if self._store is None:
             project.prepare(self.project)
             now = times.now_ms()
@@ -252,15 +268,22 @@ class Recorder:
             activities.name_client(db, stream, *self._client)
         return stream
 
-    def _write(self, db: apsw.Connection) -> None:
+    def _write(self, db: apsw.Connection) -> tuple[Redacted, Redacted] | None:
+        """Write what waits; return the client's name as it stands in the store now."""
         record.take(db, self._stream, self._waiting, now=times.now_ms())
-        if self._client_is_new and self._client is not None:
-            activities.name_client(db, self._stream, *self._client)
+        client = self._client
+        if client is not None and client != self._named_client:
+            activities.name_client(db, self._stream, *client)
+        return client
 
     def _fail(self, error: StoreError) -> None:
         """Close a store that failed, so that the next use opens it anew."""
         self._suspect = self._suspect or isinstance(error, StoreDamagedError)
         self._drop_store()
+        self._mention(error)
+
+    def _mention(self, error: StoreError) -> None:
+        """Say once why nothing is recorded."""
         if self._failure != str(error):
             self._failure = str(error)
             self._say(f"not recording: {error}")

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 CHECKPOINT_PAGES = 2_000  # twice the default: a fifth less is written for each small transaction
 LONGEST_LOG = 16 << 20  # bytes; a longer one is shortened now and then
-PATIENCE_S = 30.0  # how long a writer waits for others before it gives up
+PATIENCE_S = 10.0  # how long a writer waits for others before it gives up
 
 _NETWORK = (
     "nfs",

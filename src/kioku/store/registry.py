@@ -54,15 +54,15 @@ def is_tracked_by_git(path: str) -> bool:
         if repository == os.path.dirname(repository):
             return False
         repository = os.path.dirname(repository)
+    from kioku.errors import ToolError
     from kioku.workspace.children import run
 
     name = os.path.relpath(path, root)
-    result = run(
-        ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--", name],
-        cwd=root,
-        deadline_s=5,
-        max_bytes=4096,
-    )
+    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--", name]
+    try:
+        result = run(command, cwd=root, deadline_s=5, max_bytes=4096)
+    except ToolError:
+        return False  # without git nobody can tell, and nobody can publish it with git either
     return result.exit_code == 0 and bool(result.stdout)
 
 

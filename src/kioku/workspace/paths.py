@@ -65,7 +65,7 @@ def _locate(root: str, given: str, *, windows: bool) -> Located:
     if given.startswith("~"):
         raise refused(given, "starts with ~, which is not expanded", f'{inside}; "./~name" is a file of that name')
     if ".." in slashed.split("/"):
-        raise refused(given, "goes up with ..", inside)
+        raise refused(given, "goes up, by '..'", inside)
     try:
         os.fsencode(given)
     except UnicodeEncodeError:

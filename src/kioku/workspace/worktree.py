@@ -32,7 +32,8 @@ def find_git_dir(root: str) -> GitDir:
         mode = os.lstat(entry).st_mode
     except (OSError, ValueError):
         raise ToolError(
-            "The project's folder is not the top of a git repository.", hint='"git init" makes it one'
+            "The project's folder is not the top of a git repository.",
+            hint="start Kioku at the repository's top folder",
         ) from None
     if stat.S_ISDIR(mode):
         return GitDir(path=entry, common=entry, linked=False)
