@@ -14,7 +14,7 @@ def main() -> None:
         if arguments[:1] == ["serve"] and (
             len(arguments) == 1 or (len(arguments) == 3 and arguments[1] == "--project")
         ):
-            from kioku.cli.serving import serve
+            from kioku.cli.serve import serve
 
             code = serve(arguments[2] if len(arguments) == 3 else None)
         else:

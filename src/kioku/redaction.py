@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 
 class Redacted(str):
-    """Text from which the known kinds of secrets have been removed. Only this module makes it."""
+    """Text from which the known kinds of secrets have been removed.
+
+    `redact` makes it; elsewhere only what `redact` made before is declared so: what comes back out of the store.
+    """
 
     __slots__ = ()
 

@@ -14,6 +14,6 @@ def command(folder: str | None) -> int:
     session begins at once; it ends when the assistant closes the connection, on Ctrl+C or a TERM signal, and after
     half an hour of silence.
     """
-    from kioku.cli.serving import serve
+    from kioku.cli.serve import serve
 
     return serve(folder)
