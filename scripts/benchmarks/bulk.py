@@ -11,7 +11,7 @@ from kioku import project as places
 from kioku import times
 from kioku.models import SERVER, SERVER_START, Report, new_key
 from kioku.redaction import redact
-from kioku.sessions import record
+from kioku.sessions import lease, record
 from kioku.store import activities
 from kioku.store.store import Store, open_store
 from scripts.benchmarks.figures import KIOKU, Figure, workplace
@@ -34,7 +34,7 @@ def cleanup() -> Iterator[Figure]:
 
 
 def _make_orphans(project: Path) -> None:
-    """Record sessions whose servers left no lease behind, a minute apart, the last of them just now."""
+    """Record sessions of servers that were killed: each left its lease behind, and nobody holds the lock."""
     where = places.find(str(project), [], str(project))
     places.prepare(where)
     store: Store = open_store(where.store_path)
@@ -46,8 +46,10 @@ def _make_orphans(project: Path) -> None:
             stream = activities.stream(
                 db, token, project_id=store.project_id, owner=token, timeout_ms=30 * times.MINUTE, now=now
             )
-            start = Report(key=new_key(), source=SERVER, at=now - number * 10, kind=SERVER_START)
+            start = Report(key=new_key(), source=SERVER, at=now - number, kind=SERVER_START)
             record.take(db, stream, [start], now=now)
+            with open(lease.path_of(where.run_dir, token), "wb") as file:
+                file.write(lease.content(token, file.fileno()))
 
     store.write(work)
     store.close()

@@ -50,7 +50,8 @@ def command(folder: str | None, as_json: bool, dry_run: bool, older_than: float 
         found = store.read(sweep.active)
         closings, live = sweep.plan_cleanup(found, now, hours * times.HOUR, judge)
         picked = {closing.session.seq for closing in closings}
-        by_sweep = [closing for closing in sweep.plan(found, now, judge) if closing.session.seq not in picked]
+        others = sweep.plan(found, now, judge) if dry_run else []
+        by_sweep = [closing for closing in others if closing.session.seq not in picked]
         if as_json and (dry_run or not force):
             print_json(_as_json(closings, by_sweep, live, closed=0, dry_run=dry_run))
         elif not as_json:

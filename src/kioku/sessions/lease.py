@@ -13,6 +13,8 @@ from kioku.models import Owner, new_id
 from kioku.sessions import processes
 from kioku.store import locks
 
+_LOOK = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
 
 class Verdict(Enum):
     """Whether an owner lives, as far as can be told."""
@@ -79,7 +81,7 @@ class Lease:
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
             locks.lock(descriptor)
-            os.write(descriptor, _content(self.owner.token, descriptor))
+            os.write(descriptor, content(self.owner.token, descriptor))
             os.replace(temporary, self.path)
         except BaseException:
             os.close(descriptor)
@@ -89,18 +91,19 @@ class Lease:
 
 def path_of(folder: str, token: str) -> str:
     """Return the path of an owner's lease."""
-    return os.path.join(folder, f"{os.path.basename(token)}.lease")
+    return f"{folder}{os.sep}{token}.lease"
 
 
 def verdict(folder: str, token: str) -> Verdict:
     """Tell whether the owner with that token lives. Raises nothing; takes about 20 µs."""
-    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    if not token.isalnum():
+        return Verdict.UNKNOWN  # no token of ours; in a store from elsewhere it may be a path
     try:
-        descriptor = os.open(path_of(folder, token), flags)
+        descriptor = os.open(path_of(folder, token), _LOOK)
     except OSError:
         return Verdict.UNKNOWN
     try:
-        if os.read(descriptor, 64) != _content(token, descriptor):
+        if os.read(descriptor, 64) != content(token, descriptor):
             return Verdict.UNKNOWN
         # A shared lock, so that two who look at once do not take each other for the owner.
         return Verdict.DEAD if locks.try_lock(descriptor, shared=True) else Verdict.ALIVE
@@ -110,7 +113,7 @@ def verdict(folder: str, token: str) -> Verdict:
         os.close(descriptor)
 
 
-def _content(token: str, descriptor: int) -> bytes:
+def content(token: str, descriptor: int) -> bytes:
     """Return what a lease holds: its owner, and its own inode number, which a copy of it cannot have."""
     return f"{token} {os.fstat(descriptor).st_ino}".encode()
 

@@ -118,6 +118,7 @@ class Recorder:
                     self._flush()
                 if sweep_is_due and self._store is not None:
                     sweep.sweep(self._store, self.project.run_dir, now)
+                    sweep.remove_leases(self._store, self.project.run_dir)
             except StoreError as error:
                 self._fail(error)
 

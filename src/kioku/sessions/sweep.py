@@ -16,7 +16,7 @@ from kioku.models import CLOSED, MARKS, OWNER_LOST, new_key
 from kioku.redaction import Redacted
 from kioku.sessions import derive, edits, lease, record
 from kioku.sessions.lease import Verdict
-from kioku.store import activities, legacy, sessions
+from kioku.store import activities, connection, legacy, sessions
 from kioku.store.store import Store
 
 INTERVAL: Final = 5 * times.MINUTE  # how often a server repeats it, in ms
@@ -25,7 +25,7 @@ BATCH: Final = 5_000  # how many sessions are closed before somebody is told how
 Judge = Callable[[str], Verdict]
 
 
-class Open(msgspec.Struct, frozen=True, kw_only=True):
+class Open(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A session that is stored as active."""
 
     seq: int
@@ -39,7 +39,7 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: int
 
 
-class Closing(msgspec.Struct, frozen=True):
+class Closing(msgspec.Struct, frozen=True, gc=False):
     """A session to close, and the mark that gives the reason; without one it is silence."""
 
     session: Open
@@ -53,13 +53,8 @@ class Closing(msgspec.Struct, frozen=True):
 
 def plan(found: Iterable[Open], now: int, judge: Judge) -> list[Closing]:
     """Decide which active sessions are over at an instant."""
-    closings = []
-    for session in found:
-        if _verdict(session, judge) is Verdict.DEAD:
-            closings.append(Closing(session, OWNER_LOST))
-        elif now >= session.last_activity_at + session.timeout_ms:
-            closings.append(Closing(session, None))
-    return closings
+    judged = (_over(session, now, _verdict(session, judge)) for session in found)
+    return [closing for closing in judged if closing is not None]
 
 
 def plan_cleanup(
@@ -71,14 +66,22 @@ def plan_cleanup(
     for session in found:
         if now - session.started_at < older_than_ms:
             continue
-        over = plan([session], now, judge)
-        if over:
-            closings += over
-        elif _verdict(session, judge) is Verdict.ALIVE:
+        verdict = _verdict(session, judge)
+        over = _over(session, now, verdict)
+        if over is not None:
+            closings.append(over)
+        elif verdict is Verdict.ALIVE:
             live.append(session)
         else:
             closings.append(Closing(session, CLOSED))
     return closings, live
+
+
+def _over(session: Open, now: int, verdict: Verdict) -> Closing | None:
+    """Return how a session is closed if it is over."""
+    if verdict is Verdict.DEAD:
+        return Closing(session, OWNER_LOST)
+    return Closing(session, None) if now >= session.last_activity_at + session.timeout_ms else None
 
 
 def sweep(store: Store, folder: str, now: int) -> int:
@@ -104,8 +107,13 @@ def sweep(store: Store, folder: str, now: int) -> int:
 
     closed = store.write(apply)
     if marks - {None}:
-        lease.sweep_files(folder, {session.owner for session in store.read(active) if session.owner})
+        remove_leases(store, folder)
     return closed
+
+
+def remove_leases(store: Store, folder: str) -> None:
+    """Remove the leases that dead owners left behind and that no open session needs any more."""
+    lease.sweep_files(folder, {session.owner for session in store.read(active) if session.owner})
 
 
 def close(
@@ -116,6 +124,8 @@ def close(
     The marks go into the activities, so that a rebuild finds the same ends. `progress` is told of each batch.
     """
     take_edits(db, now)
+    if len(closings) > BATCH:
+        connection.expect_much(db)
     closed = 0
     for start in range(0, len(closings), BATCH):
         batch = closings[start : start + BATCH]

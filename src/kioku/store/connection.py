@@ -212,3 +212,8 @@ def one(db: apsw.Connection, query: str, parameters: tuple[Any, ...] = ()) -> tu
     row: tuple[Any, ...] | None = db.execute(query, parameters).fetchone()
     assert row is not None
     return row
+
+
+def expect_much(db: apsw.Connection) -> None:
+    """Let the pages of a large transaction stay in memory (64 MB) instead of being written again and again."""
+    db.pragma("cache_size", -65_536)
