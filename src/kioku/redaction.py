@@ -18,6 +18,10 @@ class Redacted(str):
     __slots__ = ()
 
 
+class UnredactedError(AssertionError):
+    """A writer was given text that did not come through `redact`: a defect of ours."""
+
+
 class Rule(NamedTuple):
     """One kind of secret: `pattern` is tried when any of `literals` occurs (case is folded if `folded`).
 

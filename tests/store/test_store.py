@@ -16,7 +16,7 @@ import pytest
 from kioku.errors import StoreError
 from kioku.models import TOOL_CALL, Report, new_key
 from kioku.project import Project
-from kioku.redaction import redact
+from kioku.redaction import UnredactedError, redact
 from kioku.sessions import record
 from kioku.sessions.recorder import Recorder
 from kioku.store import activities, connection, sessions
@@ -49,7 +49,7 @@ def told(**text: Any) -> Report:
 def test_no_report_with_text_that_was_not_redacted_is_stored(store: Store, field: str) -> None:
     add(store)
     before = keys(Path(store.path))
-    with pytest.raises(TypeError, match="redacted"):
+    with pytest.raises(UnredactedError, match="redacted"):
         store.write(lambda db: record.take(db, 1, [told(**{field: "plain"})], now=T0))
     assert keys(Path(store.path)) == before
 
@@ -58,7 +58,7 @@ def test_no_report_with_text_that_was_not_redacted_is_stored(store: Store, field
 def test_no_text_that_was_not_redacted_waits_in_quarantine(store: Store, field: str) -> None:
     add(store)
     future = told(source=3, at=T0 + 600 * MINUTE, **{field: "plain"})
-    with pytest.raises(TypeError, match="redacted"):
+    with pytest.raises(UnredactedError, match="redacted"):
         store.write(lambda db: record.take(db, 1, [future], now=T0))
     assert ask(Path(store.path), "SELECT count(*) FROM quarantine") == [(0,)]
 
@@ -75,7 +75,7 @@ def test_stream_keys_client_names_and_touched_files_are_redacted_text_only(store
         lambda db: activities.intern(db, plain),
     ]
     for writer in writers:
-        with pytest.raises(TypeError, match="redacted"):
+        with pytest.raises(UnredactedError, match="redacted"):
             store.write(writer)
 
 

@@ -221,6 +221,15 @@ def _sessions(patient: Patient) -> Iterator[Finding]:
         )
     if not over:
         yield Finding(check="sessions", state="ok", found=f"{len(found)} active, none of them stale")
+    unreadable = store.read(health.unreadable)
+    if unreadable:
+        yield Finding(
+            check="sessions",
+            state="problem",
+            found=f"{counted(len(unreadable), 'session')} with impossible values: {', '.join(unreadable[:3])}",
+            why="somebody changed the rows by hand, or the file comes from elsewhere",
+            fix="kioku doctor --rebuild writes them anew from their activities",
+        )
     strange = store.read(lambda db: health.strange_times(db, patient.now))
     if strange:
         yield Finding(

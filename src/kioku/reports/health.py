@@ -32,7 +32,7 @@ def totals(db: apsw.Connection) -> Totals:
     """Count sessions, activities, distinct files touched, and discoveries."""
     queries = (
         "SELECT count(*) FROM sessions",
-        "SELECT count(*) FROM reports",
+        "SELECT coalesce(sum(activities), 0) FROM sessions",
         "SELECT count(DISTINCT path) FROM touched",
         "SELECT count(*) FROM discoveries",
     )
@@ -53,6 +53,16 @@ def owners(db: apsw.Connection) -> list[OpenOwner]:
         for token, ids, client, last in rows
         if token in known
     ]
+
+
+def unreadable(db: apsw.Connection) -> list[str]:
+    """Return sessions that hold what is no instant or no status of ours: changed by hand, or damaged."""
+    found = db.execute(
+        """SELECT id FROM sessions WHERE typeof(started_at) <> 'integer' OR typeof(last_activity_at) <> 'integer'
+           OR typeof(ended_at) NOT IN ('integer', 'null') OR typeof(timeout_ms) <> 'integer'
+           OR status NOT IN ('active', 'completed', 'archived') LIMIT 1000"""
+    )
+    return [str(row[0]) for row in found]
 
 
 def strange_times(db: apsw.Connection, now: int) -> list[str]:

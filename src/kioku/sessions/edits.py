@@ -13,6 +13,7 @@ import apsw
 from kioku.redaction import redact
 from kioku.store import sessions
 from kioku.store.sessions import Row
+from kioku.store.values import whole
 
 EDITED = "edited"
 
@@ -62,7 +63,7 @@ def overlay(db: apsw.Connection, ids: Iterable[str], values: dict[str, Any]) -> 
 
 
 def _instant(value: Any) -> int | None:
-    return round(value) if isinstance(value, int | float) else None
+    return whole(value)
 
 
 def _columns(db: apsw.Connection, seq: int) -> tuple[dict[str, Any], str]:

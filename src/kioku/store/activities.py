@@ -13,8 +13,9 @@ from typing import Any
 import apsw
 
 from kioku.models import MARKS, SERVER, SWEEP, Owner, Report
-from kioku.redaction import Redacted
+from kioku.redaction import Redacted, UnredactedError
 from kioku.store.connection import one
+from kioku.store.values import text, whole
 
 _SELECT = """
 SELECT r.key, r.source, r.at, k.text, r.took, t.text, p.text, b.text, r.detail, r.ok
@@ -24,6 +25,7 @@ LEFT JOIN names p ON p.id = r.path LEFT JOIN names b ON b.id = r.branch"""
 _BELIEVED = """NOT EXISTS
 (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source AND c.stream = r.stream)"""
 
+BUILT_IN_TIMEOUT_MS = 1_800_000  # for a stream whose own can no longer be read
 FUTURE_LIMIT_MS = 3_600_000  # reports of others that lie further ahead than this wait in quarantine
 
 
@@ -77,7 +79,10 @@ def stream(db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | 
 
 def timeouts(db: apsw.Connection, stream: int) -> tuple[tuple[int, int], ...]:
     """Return the steps (since, timeout in ms) of a stream's timeout, oldest first."""
-    return tuple(db.execute("SELECT since, timeout_ms FROM timeouts WHERE stream = ? ORDER BY since", (stream,)))
+    found = db.execute("SELECT since, timeout_ms FROM timeouts WHERE stream = ? ORDER BY since", (stream,))
+    steps = tuple((whole(since), whole(timeout)) for since, timeout in found)
+    readable = tuple((since, timeout) for since, timeout in steps if since is not None and timeout is not None)
+    return readable or ((0, BUILT_IN_TIMEOUT_MS),)
 
 
 def retime(db: apsw.Connection, timeout_ms: int) -> None:
@@ -185,7 +190,8 @@ def other_sources(db: apsw.Connection, report: Report) -> bool:
 
 def load(db: apsw.Connection, stream: int) -> list[Report]:
     """Return every report of a stream, by start."""
-    rows = db.execute(f"{_SELECT} WHERE r.stream = ? ORDER BY r.at, r.key, r.source", (stream,))
+    query = f"{_SELECT} WHERE r.stream = ? AND typeof(r.at) = 'integer' ORDER BY r.at, r.key, r.source"
+    rows = db.execute(query, (stream,))
     return [_report(row) for row in rows]
 
 
@@ -201,9 +207,9 @@ def all_streams(db: apsw.Connection) -> list[int]:
 
 
 def _require_redacted(*texts: Redacted | None) -> None:
-    for text in texts:
-        if text is not None and type(text) is not Redacted:
-            raise TypeError(f"only redacted text may be stored, not {type(text).__name__}")
+    for given in texts:
+        if given is not None and type(given) is not Redacted:
+            raise UnredactedError(f"only redacted text may be stored, not {type(given).__name__}")
 
 
 def _insert(db: apsw.Connection, stream: int, report: Report) -> None:
@@ -243,11 +249,11 @@ def _replace(db: apsw.Connection, stream: int, report: Report, known: tuple[int,
 def _report(row: tuple[Any, ...]) -> Report:
     key, source, at, kind, took, tool, path, branch, detail, ok = row
     return Report(
-        key=key, source=source, at=at, took=took, kind=Redacted(kind), tool=_text(tool), path=_text(path),
-        branch=_text(branch), detail=_text(detail), ok=None if ok is None else bool(ok),
+        key=key, source=source, at=at, took=whole(took), kind=Redacted(text(kind) or ""), tool=_text(tool),
+        path=_text(path), branch=_text(branch), detail=_text(detail), ok=None if ok is None else bool(ok),
     )  # fmt: skip
 
 
-def _text(stored: str | None) -> Redacted | None:
+def _text(stored: object) -> Redacted | None:
     """Take text back as redacted: it was when it was stored."""
-    return None if stored is None else Redacted(stored)
+    return None if stored is None else Redacted(text(stored) or "")

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import apsw
+import msgspec
 
 from kioku.errors import StoreBusyError, StoreDamagedError, StoreError, StoreReadOnlyError
 
@@ -133,6 +134,8 @@ def errors(path: str) -> Iterator[None]:
         raise StoreDamagedError(f"{path} is damaged: {error}", hint="run 'kioku doctor'") from error
     except UnicodeDecodeError as error:
         raise StoreDamagedError(f"{path} holds text that is not UTF-8", hint="run 'kioku doctor'") from error
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+        raise StoreError(f"{path} holds a value that cannot be read: {error}", hint="run 'kioku doctor'") from error
     except apsw.FullError as error:
         raise StoreError(
             f"{path} cannot grow: the disk is full", hint="free some space; Kioku goes on by itself"

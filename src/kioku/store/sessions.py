@@ -16,6 +16,7 @@ from kioku.redaction import Redacted
 from kioku.store.activities import intern
 from kioku.store.connection import one
 from kioku.store.migrations import EDITED, PROJECTED
+from kioku.store.values import count, text, whole
 
 _FIELDS = Session.__struct_fields__
 _RULES = "seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, amended"
@@ -59,7 +60,9 @@ def of_stream(db: apsw.Connection, stream: int) -> list[Row]:
 
 def active_columns(db: apsw.Connection, names: tuple[str, ...]) -> list[tuple[Any, ...]]:
     """Return some columns of the sessions that are stored as active, oldest first."""
-    return list(db.execute(f"SELECT {', '.join(names)} FROM sessions WHERE status = 'active' ORDER BY started_at"))
+    found = db.execute(f"SELECT {', '.join(names)} FROM sessions WHERE status = 'active' ORDER BY started_at")
+    numbers = [name in (*_NUMBERS, "first_activity_at") for name in names]
+    return [tuple(count(v) if is_number else v for v, is_number in zip(row, numbers, strict=True)) for row in found]
 
 
 def misjudged(db: apsw.Connection, now: int) -> list[int]:
@@ -211,7 +214,16 @@ def amendments(db: apsw.Connection, session_ids: Iterable[str], kind: str) -> li
         for id in session_ids
         for row in db.execute("SELECT id, data FROM amendments WHERE session_id = ? AND kind = ?", (id, kind))
     ]
-    return [msgspec.json.decode(data) for _, data in sorted(found)]
+    decided = [_decided(data) for _, data in sorted(found)]
+    return [data for data in decided if data is not None]
+
+
+def _decided(data: Any) -> dict[str, Any] | None:
+    """Read an amendment; one that is no longer what we wrote counts as not made."""
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except (msgspec.DecodeError, TypeError):
+        return None
 
 
 def amended_ids(db: apsw.Connection, kind: str) -> list[str]:
@@ -229,17 +241,39 @@ def _one(db: apsw.Connection, query: str, parameters: tuple[Any, ...]) -> Row | 
 def _row(row: tuple[Any, ...]) -> Row:
     seq, stream, first, last_start, block_start, branch_at, amended, is_edited = row[len(_FIELDS) :]
     return Row(
-        seq=seq, session=session(row[: len(_FIELDS)]), stream=stream, first_activity_at=first,
-        last_start_at=last_start, block_start_at=block_start, branch_at=branch_at, amended=bool(amended),
-        edited=bool(is_edited),
+        seq=seq, session=session(row[: len(_FIELDS)]), stream=whole(stream), first_activity_at=count(first),
+        last_start_at=count(last_start), block_start_at=count(block_start), branch_at=whole(branch_at),
+        amended=bool(amended), edited=bool(is_edited),
     )  # fmt: skip
+
+
+_NUMBERS = (
+    "started_at",
+    "last_activity_at",
+    "tool_calls",
+    "files",
+    "activities",
+    "timeout_ms",
+    "created_at",
+    "updated_at",
+)
+_MAYBE_NUMBERS = ("ended_at", "active_ms", "agent_ms", "waiting_ms")
 
 
 def session(values: tuple[Any, ...]) -> Session:
     """Map the columns named by Session's fields, in their order, to a Session."""
     found = dict(zip(_FIELDS, values, strict=True))
-    found["empty"] = bool(found["empty"])
-    found["topics"] = _topics(found["topics"])
+    for name in _FIELDS:
+        if name in _NUMBERS:
+            found[name] = count(found[name])
+        elif name in _MAYBE_NUMBERS:
+            found[name] = whole(found[name])
+        elif name == "empty":
+            found[name] = bool(found[name])
+        elif name == "topics":
+            found[name] = _topics(found[name])
+        else:
+            found[name] = text(found[name])
     return Session(**found)
 
 
