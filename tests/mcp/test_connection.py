@@ -129,12 +129,13 @@ def test_a_defect_is_answered_as_one_and_the_next_request_is_served() -> None:
     assert "result" in peer.answer("next")
 
 
-def test_a_call_that_ends_after_the_connection_gets_no_answer() -> None:
+def test_a_call_that_is_open_at_the_end_is_answered_once_and_at_once() -> None:
     peer = Peer()
     peer.send(1, "tools/call", name="x")
     assert peer.application.working.wait(PATIENCE_S)
     peer.connection.close()
+    assert "ended before this was done" in peer.answer(1)["error"]["message"]
     peer.application.go_on.set()
     peer.send(2, "tools/call", name="x")
     peer.answer(2)
-    assert [message["id"] for message in peer.messages if "id" in message] == [2]
+    assert [message["id"] for message in peer.messages if "id" in message] == [1, 2]

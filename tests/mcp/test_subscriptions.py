@@ -137,9 +137,10 @@ def test_the_end_comes_to_listeners_while_a_search_hangs(project: Path) -> None:
         server.speak(STATELESS)
         listening = listen(server, CURRENT)
         server.notice(ACKNOWLEDGED)
-        server.send("tools/call", {"name": "grep_codebase", "arguments": {"pattern": "x"}})
+        searching = server.send("tools/call", {"name": "grep_codebase", "arguments": {"pattern": "x"}})
         wait_for_search(server)
         server.close_stdin()
+        assert "ended before this was done" in server.answer(searching)["error"]["message"]
         assert server.receive()["id"] == listening
         with pytest.raises(AssertionError, match="closed its output"):
             server.receive()
