@@ -13,7 +13,8 @@ from kioku.models import SERVER, SERVER_START, Report, new_key
 from kioku.redaction import redact
 from kioku.sessions import lease, record
 from kioku.store import activities
-from kioku.store.store import Store, open_store
+from kioku.store.opening import open_store
+from kioku.store.store import Store
 from scripts.benchmarks.figures import KIOKU, Figure, workplace
 
 ORPHANS = 100_000

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from kioku import project, times
 from kioku.project import Project
 from kioku.sessions import sweep
-from kioku.store.store import open_store
+from kioku.store.opening import open_store
 
 _WRITER = """
 import os, sys

@@ -15,7 +15,8 @@ from kioku.reports import sessions as reports
 from kioku.sessions import record, sweep
 from kioku.sessions.lease import Verdict
 from kioku.store import activities
-from kioku.store.store import Store, open_store
+from kioku.store.opening import open_store
+from kioku.store.store import Store
 
 SECOND = 1_000
 MINUTE = 60 * SECOND

@@ -28,7 +28,7 @@ from kioku.reports import health
 from kioku.sessions import lease, sweep
 from kioku.sessions.lease import Lease, Verdict
 from kioku.store import activities
-from kioku.store.store import open_store
+from kioku.store.opening import open_store
 from tests.sessions.stage import HOUR, MINUTE, T0, TIMEOUT, Stage
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="holds the locks of several owners in one process")

@@ -16,7 +16,8 @@ from kioku.project import Project
 from kioku.redaction import redact
 from kioku.sessions import record
 from kioku.store import activities
-from kioku.store.store import Store, open_store
+from kioku.store.opening import open_store
+from kioku.store.store import Store
 
 T0 = 1_780_000_000_000
 MINUTE = 60_000

@@ -15,7 +15,7 @@ from kioku import times
 from kioku.project import Project
 from kioku.sessions import sweep
 from kioku.sessions.sweep import active
-from kioku.store.store import open_store
+from kioku.store.opening import open_store
 from tests.store.places import T0, add, ask, beside, filled, is_whole, outputs, place, start
 from tests.support import KIOKU, PATIENCE_S
 
@@ -128,7 +128,7 @@ def test_two_sweepers_at_once_close_each_session_once(project: Path) -> None:
     script = """
     import sys
     from kioku.sessions import sweep
-    from kioku.store.store import open_store
+    from kioku.store.opening import open_store
     store = open_store(sys.argv[1])
     sys.stdin.readline()
     print(sweep.sweep(store, sys.argv[2], int(sys.argv[3])))
@@ -147,7 +147,7 @@ def test_several_who_find_a_damaged_store_at_once_set_it_aside_once_and_share_th
     filled(path)
     script = """
     import sys
-    from kioku.store.store import open_store
+    from kioku.store.opening import open_store
     from tests.store.places import add
     from pathlib import Path
     sys.stdin.readline()

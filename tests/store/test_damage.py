@@ -16,7 +16,7 @@ from kioku.reports import health
 from kioku.sessions import sweep
 from kioku.sessions.recorder import Recorder
 from kioku.store import registry
-from kioku.store.store import check_whole, open_for_reading, open_store
+from kioku.store.opening import check_whole, open_for_reading, open_store
 from tests.store.places import T0, add, ask, beside, filled, is_whole, keys, place
 
 
@@ -232,10 +232,10 @@ def test_reading_a_store_that_is_missing_or_no_file_says_so_and_changes_nothing(
 def test_a_healthy_new_store_is_not_set_aside_by_one_who_saw_the_damaged_one(path: Path) -> None:
     """Both saw the damage; the second comes when the first has begun the new store."""
     from kioku.errors import StoreDamagedError
-    from kioku.store import store as module
+    from kioku.store import opening as module
 
     path.write_text("rubbish" * 1000)
-    seen = module._inode(str(path))
+    seen = module.identity(str(path))
     begin_anew(path)
     there = keys(path)
     assert module._set_aside(str(path), seen, StoreDamagedError("damaged")) is None

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from kioku.reports import health
 from kioku.reports import sessions as reports
 from kioku.sessions import sweep
-from kioku.store.store import Store, open_store
+from kioku.store.opening import open_store
+from kioku.store.store import Store
 from tests.sessions.stage import unknown
 from tests.store.places import MINUTE, T0, ask, beside, outputs, place, start
 
@@ -237,7 +238,7 @@ def test_sixteen_processes_that_upgrade_at_once_do_it_once(path: Path) -> None:
         start(
             """
             import sys
-            from kioku.store.store import open_store
+            from kioku.store.opening import open_store
             sys.stdin.readline()
             store = open_store(sys.argv[1])
             print(len([note for note in store.notes if "upgraded" in note]), len(store.notes))

@@ -9,7 +9,7 @@ import pytest
 from kioku.errors import ForeignStoreError, StoreError
 from kioku.store import migrations
 from kioku.store.migrations import MIGRATIONS, VERSION, check_schema, migrate, user_version
-from kioku.store.store import open_for_reading, open_store
+from kioku.store.opening import open_for_reading, open_store
 from tests.store.places import add, ask, filled, keys, outputs, place, start
 
 
@@ -44,7 +44,7 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(path: Path) -> None:
 def test_two_processes_that_begin_a_store_at_once_begin_one(path: Path) -> None:
     script = """
     import sys
-    from kioku.store.store import open_store
+    from kioku.store.opening import open_store
     sys.stdin.readline()
     store = open_store(sys.argv[1])
     print(store.id, store.project_id, len(store.notes), store.is_registered)

@@ -21,7 +21,8 @@ from kioku.sessions import record
 from kioku.sessions.recorder import Recorder
 from kioku.store import activities, connection, sessions
 from kioku.store.migrations import MIGRATIONS, check_schema
-from kioku.store.store import Store, open_for_reading, open_store
+from kioku.store.opening import open_for_reading, open_store
+from kioku.store.store import Store
 from tests.store.places import MINUTE, T0, add, ask, filled, is_whole, keys, outputs, place, start
 from tests.support import Server
 
@@ -312,7 +313,7 @@ def test_a_small_file_system_that_is_full_is_a_clear_error(tmp_path: Path) -> No
     exec "$2" -c '
     import os, sys
     from kioku.errors import StoreError
-    from kioku.store.store import open_store
+    from kioku.store.opening import open_store
     from pathlib import Path
     from tests.store.places import add, keys, place
     path = place(Path(sys.argv[1]) / "project")

@@ -10,7 +10,8 @@ from kioku.errors import ProjectError, StoreError, StoreReadOnlyError
 from kioku.project import Project
 from kioku.sessions import lease, sweep
 from kioku.settings import Settings
-from kioku.store.store import Store, open_for_reading, open_store
+from kioku.store.opening import open_for_reading, open_store
+from kioku.store.store import Store
 
 
 def find(folder: str | None) -> tuple[Project, Settings]:

@@ -22,7 +22,8 @@ from kioku.sessions.lease import Verdict
 from kioku.store import registry
 from kioku.store.connection import is_network_folder
 from kioku.store.migrations import VERSION
-from kioku.store.store import Store, check_whole, open_for_reading, open_store
+from kioku.store.opening import check_whole, open_for_reading, open_store
+from kioku.store.store import Store
 from kioku.words import counted
 
 State = Literal["ok", "warning", "problem"]

@@ -16,25 +16,22 @@ class Totals(msgspec.Struct, frozen=True):
     sessions: int
     activities: int
     files: int
-    discoveries: int
 
 
 class OpenOwner(msgspec.Struct, frozen=True):
-    """An owner of active sessions, with their ids, its client and the instant of its last activity."""
+    """An owner of active sessions, with their ids and its client."""
 
     owner: Owner
     sessions: list[str]
     client: str | None
-    last_activity_at: int
 
 
 def totals(db: apsw.Connection) -> Totals:
-    """Count sessions, activities, distinct files touched, and discoveries."""
+    """Count sessions, activities and distinct files touched."""
     queries = (
         "SELECT count(*) FROM sessions",
         "SELECT coalesce(sum(activities), 0) FROM sessions",
         "SELECT count(DISTINCT path) FROM touched",
-        "SELECT count(*) FROM discoveries",
     )
     return Totals(*(int(one(db, query)[0]) for query in queries))
 
@@ -43,16 +40,12 @@ def owners(db: apsw.Connection) -> list[OpenOwner]:
     """Return the owners of sessions that are stored as active."""
     rows = list(
         db.execute(
-            """SELECT owner, json_group_array(id), max(client), max(last_activity_at) FROM sessions
+            """SELECT owner, json_group_array(id), max(client) FROM sessions
                WHERE status = 'active' AND owner IS NOT NULL GROUP BY owner ORDER BY min(started_at)"""
         )
     )
     known = activities.owners(db, {row[0] for row in rows})
-    return [
-        OpenOwner(known[token], msgspec.json.decode(ids), client, last)
-        for token, ids, client, last in rows
-        if token in known
-    ]
+    return [OpenOwner(known[token], msgspec.json.decode(ids), client) for token, ids, client in rows if token in known]
 
 
 def unreadable(db: apsw.Connection) -> list[str]:

@@ -153,8 +153,3 @@ def tools(db: apsw.Connection, session_id: str) -> list[tuple[str, int]]:
         (session_id,),
     )
     return [(name, count) for name, count in found]
-
-
-def counts(db: apsw.Connection) -> dict[str, int]:
-    """Return how many sessions are stored in each status."""
-    return dict(db.execute("SELECT status, count(*) FROM sessions GROUP BY status ORDER BY 1"))

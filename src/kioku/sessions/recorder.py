@@ -18,7 +18,8 @@ from kioku.redaction import Redacted, redact
 from kioku.sessions import record, sweep
 from kioku.sessions.lease import Lease
 from kioku.store import activities, sessions
-from kioku.store.store import Store, open_store
+from kioku.store.opening import open_store
+from kioku.store.store import Store
 from kioku.workspace.worktree import read_branch
 
 KEPT_REPORTS = 10_000  # how many reports wait in memory while the store cannot be written
