@@ -233,9 +233,10 @@ def test_a_healthy_new_store_is_not_set_aside_by_one_who_saw_the_damaged_one(pat
     """Both saw the damage; the second comes when the first has begun the new store."""
     from kioku.errors import StoreDamagedError
     from kioku.store import opening as module
+    from kioku.store.store import identity
 
     path.write_text("rubbish" * 1000)
-    seen = module.identity(str(path))
+    seen = identity(str(path))
     begin_anew(path)
     there = keys(path)
     assert module._set_aside(str(path), seen, StoreDamagedError("damaged")) is None

@@ -344,7 +344,7 @@ import apsw, msgspec
 from kioku import errors, redaction
 from kioku.reports import health
 from kioku.sessions import record, sweep, recorder, lease
-from kioku.store import activities, connection, legacy, migrations, registry, sessions, store
+from kioku.store import activities, connection, legacy, migrations, registry, sessions, opening as store
 import tests.store.places
 import kioku.workspace.children, encodings.idna, difflib
 if os.getuid() == 0:
