@@ -28,7 +28,7 @@ def open_store(path: str, *, suspect: bool = False) -> Store:
     `suspect` asks for a full check first: the file failed in use. Raises StoreError.
     """
     notes: list[str] = []
-    for _ in range(4):
+    for _ in range(8):
         seen = identity(path)
         try:
             _require_regular(path)
@@ -37,6 +37,10 @@ def open_store(path: str, *, suspect: bool = False) -> Store:
             kept = _set_aside(path, seen, error)
             if kept is not None:
                 notes.append(f"{error.message}; it was kept as {os.path.basename(kept)}, and a new store was begun")
+        except StoreError:
+            # Somebody moved the file aside while we opened it: what SQLite then says is not about the new one.
+            if identity(path) == seen:
+                raise
     raise StoreDamagedError(f"{path} cannot be used", hint="run 'kioku doctor'")
 
 
