@@ -39,7 +39,7 @@ def open_store(path: str, *, suspect: bool = False) -> Store:
                 notes.append(f"{error.message}; it was kept as {os.path.basename(kept)}, and a new store was begun")
         except StoreError:
             # Somebody moved the file aside while we opened it: what SQLite then says is not about the new one.
-            if identity(path) == seen:
+            if not _was_moved(path, seen):
                 raise
     raise StoreDamagedError(f"{path} cannot be used", hint="run 'kioku doctor'")
 
@@ -257,6 +257,15 @@ def _set_aside(path: str, seen: tuple[int, int] | None, error: StoreError) -> st
         except OSError as failure:
             raise StoreReadOnlyError(f"{path} cannot be moved aside: {failure.strerror}", hint=str(error)) from failure
     return kept
+
+
+def _was_moved(path: str, seen: tuple[int, int] | None) -> bool:
+    """Tell whether another file is in the place now, once nobody is moving any."""
+    try:
+        with _alone(path):
+            return identity(path) != seen
+    except (StoreError, OSError):
+        return False
 
 
 @contextmanager
