@@ -310,3 +310,11 @@ def test_whatever_the_old_columns_hold_every_row_comes_over(
         assert store.read(health.projection) == before
     finally:
         store.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
+def test_a_store_that_is_taken_over_is_closed_to_others(path: Path) -> None:
+    build(path, SESSIONS)
+    path.chmod(0o644)
+    open_store(str(path)).close()
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -101,6 +101,7 @@ def _open(path: str, notes: list[str], *, suspect: bool) -> Store:
         raise StoreReadOnlyError(f"{path} cannot be written", hint="make the file and its folder writable")
     db = connection.connect(path, writable=True) if existed else _begin_file(path)
     try:
+        _close_to_others(path)
         version, is_legacy = _examine(db, path)
         if suspect:
             check_whole(path, db)
@@ -257,6 +258,13 @@ def _set_aside(path: str, seen: tuple[int, int] | None, error: StoreError) -> st
         except OSError as failure:
             raise StoreReadOnlyError(f"{path} cannot be moved aside: {failure.strerror}", hint=str(error)) from failure
     return kept
+
+
+def _close_to_others(path: str) -> None:
+    """Take everybody else's access to the file away; its side files take their mode from it."""
+    status = os.stat(path)
+    if sys.platform != "win32" and status.st_mode & 0o077 and status.st_uid == os.getuid():
+        os.chmod(path, 0o600)
 
 
 def _was_moved(path: str, seen: tuple[int, int] | None) -> bool:
