@@ -17,14 +17,32 @@ TOOL_CALL: Final = redact("tool_call")
 RESOURCE_READ: Final = redact("resource_read")
 FILE_READ: Final = redact("file_read")
 FILE_EDIT: Final = redact("file_edit")
+PROMPT: Final = redact("prompt")
+
+# Evidence of work that counts as none: it lengthens a session, and no number in it.
+CONVERSATION_START: Final = redact("conversation_start")
+ANSWER: Final = redact("answer")
+TURN_END: Final = redact("turn_end")
+CALL_END: Final = redact("call_end")
+EVENT: Final = redact("event")
+EVIDENCE: Final = frozenset({SERVER_START, CONVERSATION_START, ANSWER, TURN_END, CALL_END, EVENT})
+
+# A client's report of a call of Kioku's own tools: proof of time, and counted only where no server told of any.
+ECHO: Final = redact("kioku_call")
 
 # Marks end a session; they are no activity and never begin or lengthen one.
 SERVER_STOP: Final = redact("server_stop")
 OWNER_LOST: Final = redact("owner_lost")
 CLOSED: Final = redact("closed")
+CONVERSATION_END: Final = redact("conversation_end")
 
 # The reason that each mark gives; "idle", given by silence alone, has none.
-MARKS: Final[dict[str, str]] = {SERVER_STOP: "stopped", OWNER_LOST: "orphaned", CLOSED: "cleanup"}
+MARKS: Final[dict[str, str]] = {
+    SERVER_STOP: "stopped",
+    OWNER_LOST: "orphaned",
+    CLOSED: "cleanup",
+    CONVERSATION_END: "ended",
+}
 
 # --- where a report came from; the smaller is preferred where several tell of one thing -------------------------------
 
@@ -35,6 +53,18 @@ SWEEP: Final = 4
 SOURCES: Final[dict[int, str]] = {TRANSCRIPT: "transcript", SERVER: "server", HOOK: "hook", SWEEP: "sweep"}
 
 
+# The clients whose conversations are recorded, as our command line calls them: the names that they go by.
+CLIENTS: Final[dict[str, str]] = {
+    "claude": "claude-code",
+    "codex": "codex",
+    "gemini": "gemini-cli",
+    "cursor": "cursor",
+    "vscode": "vscode",
+    "copilot": "copilot-cli",
+    "opencode": "opencode",
+    "specstory": "specstory",
+}
+
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -42,6 +72,18 @@ def new_id() -> Redacted:
     """Return a new random id: 80 bits, so that ids never meet, on whatever machines they were given."""
     bits = int.from_bytes(os.urandom(10))
     return Redacted("".join(_ALPHABET[bits >> shift & 31] for shift in range(75, -1, -5)))
+
+
+def key_of(*names: str | int) -> int:
+    """Return the key of a thing that has an id of its client's: the same for the same names, in every process.
+
+    It is even: a hook's report of a thing without an id has an odd key.
+    """
+    from hashlib import blake2b
+
+    text = "\0".join(str(name) for name in names)
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, person=b"kioku.key").digest()
+    return int.from_bytes(digest, signed=True) & ~1
 
 
 def new_key() -> int:
@@ -53,7 +95,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One timestamped report that work happened: what a source said, never changed afterwards.
 
     `key` names the thing reported (64 bits): the same thing told by another source has the same key. `took` is its
-    length in ms; None is a point in time.
+    length in ms; None is a point in time. `origin` is the stream that told of it, where that is another than the one it
+    is kept in: a server's call in the conversation that it served.
     """
 
     key: int
@@ -66,6 +109,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     branch: Redacted | None = None
     detail: Redacted | None = None
     ok: bool | None = None
+    origin: int | None = None
 
     @property
     def until(self) -> int:
@@ -76,6 +120,30 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def preference(self) -> tuple[int, int, str]:
         """Order reports of one thing: by source, then the earliest, then by content; the smallest is believed."""
         return self.source, self.at, repr(self)
+
+    @property
+    def is_loose(self) -> bool:
+        """Tell whether a hook reported it without an id of the client's, so that no transcript's key can equal its."""
+        return self.source == HOOK and bool(self.key & 1)
+
+    def merged(self, other: "Report") -> "Report":
+        """Return what two reports of one thing by one source say together, in whatever order they came.
+
+        Hooks and transcripts tell of a call's start and end apart: together they are its interval.
+        """
+        first, second = sorted((self, other), key=lambda report: report.preference)
+        if self.source not in (TRANSCRIPT, HOOK):
+            return first
+        until = max(first.until, second.until)
+        kinds = sorted((first.kind, second.kind), key=lambda kind: (kind == CALL_END, kind))
+        return Report(
+            key=first.key, source=first.source, at=first.at, kind=kinds[0],
+            took=None if first.took is None and second.took is None and until == first.at else until - first.at,
+            tool=_either(first.tool, second.tool), path=_either(first.path, second.path),
+            branch=_either(first.branch, second.branch), detail=_either(first.detail, second.detail),
+            ok=None if first.ok is None and second.ok is None else first.ok is not False and second.ok is not False,
+            origin=first.origin,
+        )  # fmt: skip
 
     def to_json(self) -> str:
         """Return the report as JSON text that `from_json` reads back."""
@@ -90,6 +158,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         """Read what `to_json` wrote; its text was redacted then."""
         plain: dict[str, Any] = msgspec.json.decode(text)
         return cls(**{name: _restored(value) for name, value in plain.items()})
+
+
+def _either(one: Redacted | None, other: Redacted | None) -> Redacted | None:
+    """Return the text that is known, of two the smaller: the order of arrival must not decide."""
+    return min((text for text in (one, other) if text is not None), default=None)
 
 
 def _restored(value: Any) -> Any:

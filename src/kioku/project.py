@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kioku.errors import ProjectError
+from kioku.settings import user_folder
 from kioku.workspace.worktree import main_worktree
 
 CONTEXT = ".context"
@@ -64,6 +65,21 @@ def find(explicit: str | None, variables: Sequence[tuple[str, str]], start: str)
         if folder is not None:
             return _project(_existing(folder, source))
     return _project(_upwards(os.path.realpath(start)))
+
+
+def own() -> Project:
+    """Return where the person's own store is: of what belongs to no project on this machine."""
+    folder = os.path.join(user_folder("state"), "own")
+    return Project(folder, folder)
+
+
+def prepare_own(project: Project) -> None:
+    """Create the folder of the person's own store. Safe to repeat. Raises ProjectError."""
+    try:
+        os.makedirs(project.root, 0o700, exist_ok=True)
+    except OSError as error:
+        raise ProjectError(f"{project.root} cannot be made: {error.strerror}", hint="make it writable") from error
+    prepare(project)
 
 
 def working_folder() -> str:

@@ -6,7 +6,7 @@ reads the environment. A repository may be hostile, so a key with `project=False
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kioku import times
@@ -17,14 +17,15 @@ PROJECT_FILE = "config.toml"
 
 
 class Key(NamedTuple):
-    """One setting: a number with bounds, its unit in its name, and one sentence for people."""
+    """One setting: a number with bounds and its unit in its name, or a list of texts; and one sentence for people."""
 
     name: str
-    default: float
+    default: float | tuple[str, ...]
     least: float
     most: float
     says: str
     project: bool = True
+    is_path: bool = False
 
     @property
     def variable(self) -> str:
@@ -35,7 +36,14 @@ class Key(NamedTuple):
 KEYS: tuple[Key, ...] = (
     Key("session.timeout_minutes", 30, 1, 1440, "Silence after which a session has ended."),
     Key("cleanup.older_than_hours", 1, 0, 87_600, "Age from which cleanup-sessions closes a session."),
+    Key("capture.exclude", (), 0, 0, "Folders that are never recorded.", is_path=True),
+    Key("redaction.allow", (), 0, 0, "Texts that are never redacted.", project=False),
 )
+
+# A repository may be hostile: what these sections will ever hold, or a name with such a word in it, its file may not
+# set. Only `capture.exclude` may be longer there, never shorter.
+_PERSONS_SECTIONS = ("redaction", "model", "team", "discoveries")
+_PERSONS_WORDS = ("url", "address", "accept", "allow")
 
 # Variables of ours that are no settings: where the project is, and two that tests set.
 _OTHER_VARIABLES = ("KIOKU_PROJECT", "KIOKU_TEST_CLOCK")
@@ -45,7 +53,7 @@ class Value(NamedTuple):
     """A setting's value and the place that set it."""
 
     key: Key
-    value: float
+    value: float | tuple[str, ...]
     source: str
 
 
@@ -55,7 +63,18 @@ class Settings(NamedTuple):
     values: tuple[Value, ...]
 
     def number(self, name: str) -> float:
-        """Return the value of the setting with that name."""
+        """Return the value of the setting with that name, a number."""
+        value = self._value(name)
+        assert isinstance(value, int | float)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return the value of the setting with that name, a list of texts."""
+        value = self._value(name)
+        assert isinstance(value, tuple)
+        return value
+
+    def _value(self, name: str) -> float | tuple[str, ...]:
         return next(value.value for value in self.values if value.key.name == name)
 
     @property
@@ -76,20 +95,61 @@ def load(context_dir: str | None, environ: Mapping[str, str] | None = None) -> S
         files.append((os.path.join(context_dir, PROJECT_FILE), False))
     for path, is_user in files:
         for name, given in _read_toml(path, is_user=is_user).items():
-            key = _known(name, path)
-            if not (is_user or key.project):
+            if not is_user and _is_the_persons(name):
                 raise SettingsError(f"{path}: '{name}' may not be set by a project", hint="set it in your own settings")
-            found[name] = Value(key, _checked(key, given, path), path)
+            key = _known(name, path)
+            base = None if is_user else os.path.dirname(os.path.dirname(path))
+            _set(found, key, _checked(key, given, path, base), path)
     for variable, text in environ.items():
         if not variable.startswith("KIOKU_") or variable in _OTHER_VARIABLES:
             continue
         named = next((key for key in KEYS if key.variable == variable), None)
         if named is None:
             raise SettingsError(f"{variable}: no such setting", hint=_nearest(variable, [k.variable for k in KEYS]))
-        found[named.name] = Value(named, _checked(named, text, variable), variable)
+        texts = [part for part in text.split(os.pathsep) if part] if isinstance(named.default, tuple) else text
+        _set(found, named, _checked(named, texts, variable), variable)
     if clock := environ.get("KIOKU_TEST_CLOCK"):
         times.use_clock(times.shifted_clock(clock))
     return Settings(tuple(found.values()))
+
+
+def _set(found: dict[str, Value], key: Key, value: float | tuple[str, ...], source: str) -> None:
+    """Let a value take the place of one from further away; what is excluded anywhere stays excluded."""
+    before = found[key.name]
+    if key.is_path and isinstance(value, tuple) and isinstance(before.value, tuple) and before.value:
+        value = tuple(dict.fromkeys((*before.value, *value)))
+        source = f"{before.source}, {source}"
+    found[key.name] = Value(key, value, source)
+
+
+def _is_the_persons(name: str) -> bool:
+    """Tell whether a setting, known or not, is one that a project's file may not have."""
+    if any(key.name == name and not key.project for key in KEYS):
+        return True
+    section, _, rest = name.partition(".")
+    return section in _PERSONS_SECTIONS or any(word in part for part in (section, rest) for word in _PERSONS_WORDS)
+
+
+def is_excluded(path: str, exclude: Sequence[str]) -> bool:
+    """Tell whether a path is one of the folders or lies in one, by its name or by where it really is."""
+    if not exclude:
+        return False
+    places = {os.path.normpath(path), os.path.realpath(path)}
+    folders = {
+        place.rstrip(os.sep) for folder in exclude for place in (os.path.normpath(folder), os.path.realpath(folder))
+    }
+    return any(place == folder or place.startswith(folder + os.sep) for place in places for folder in folders)
+
+
+def environment() -> Mapping[str, str]:
+    """Return the environment, for those who must know where a client keeps its files."""
+    return dict(os.environ)
+
+
+def conversation(environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:
+    """Return the conversation for which our client started us, as (client, its id), if it says so."""
+    named = (os.environ if environ is None else environ).get("CLAUDE_CODE_SESSION_ID", "")
+    return ("claude", named) if named and len(named) <= 200 and named.isprintable() else None
 
 
 def user_folder(kind: str, environ: Mapping[str, str] | None = None) -> str:
@@ -164,7 +224,12 @@ def _nearest(name: str, names: list[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names)}"
 
 
-def _checked(key: Key, given: Any, where: str) -> float:
+def _checked(key: Key, given: Any, where: str, base: str | None = None) -> float | tuple[str, ...]:
+    """Return a value as it counts. `base` is the folder to which a project's paths are relative."""
+    if isinstance(key.default, tuple):
+        if not isinstance(given, list) or not all(isinstance(text, str) and text for text in given):
+            raise SettingsError(f"{where}: '{key.name}' must be a list of texts, not {given!r}")
+        return tuple(_absolute(key, text, where, base) for text in given) if key.is_path else tuple(given)
     try:
         value = None if isinstance(given, bool) else float(given)
     except (TypeError, ValueError, OverflowError):
@@ -172,3 +237,12 @@ def _checked(key: Key, given: Any, where: str) -> float:
     if value is None or not key.least <= value <= key.most:
         raise SettingsError(f"{where}: '{key.name}' must be a number from {key.least:g} to {key.most:g}, not {given!r}")
     return int(value) if value == int(value) else value
+
+
+def _absolute(key: Key, text: str, where: str, base: str | None) -> str:
+    path = os.path.expanduser(text) if base is None else os.path.join(base, text)
+    if not os.path.isabs(path) or "\0" in path:
+        raise SettingsError(
+            f"{where}: '{key.name}': {text!r} is no absolute folder", hint="write it in full, or with ~"
+        )
+    return os.path.normpath(path)

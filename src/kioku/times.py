@@ -91,3 +91,23 @@ def ago_text(instant: int, now: int) -> str:
     if -SECOND < length < 10 * SECOND:
         return "just now"
     return f"{duration_text(length)} ago" if length > 0 else f"in {duration_text(-length)}"
+
+
+def parse_since(text: str, now: int) -> int | None:
+    """Read the beginning of a stretch of time that lasts until now: `7d`, `24h`, `today`, a date or a time of day.
+
+    Dates are the person's own, in their zone. Returns None for what is no time.
+    """
+    from datetime import datetime, timedelta
+
+    wanted = text.strip().lower()
+    unit = {"m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}.get(wanted[-1:])
+    if unit is not None and wanted[:-1].isdecimal() and len(wanted) < 9:
+        return now - int(wanted[:-1]) * unit
+    midnight = datetime.fromtimestamp(now / 1000).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    days = {"today": 0, "yesterday": 1}.get(wanted)
+    try:
+        found = datetime.fromisoformat(text.strip()) if days is None else midnight - timedelta(days=days)
+        return round((found if found.tzinfo else found.astimezone()).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

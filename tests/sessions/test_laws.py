@@ -25,6 +25,7 @@ from kioku.models import (
     Report,
 )
 from kioku.sessions import derive
+from kioku.sessions.canonical import canonical
 from kioku.sessions.derive import Timeouts
 from tests.sessions.stage import HOUR, MINUTE, T0, TIMEOUT, Stage, read, report
 
@@ -119,7 +120,7 @@ def reference_step(timeouts: Timeouts) -> Callable[[int], int]:
 
 
 def derived(found: Iterable[Report], timeouts: Timeouts = HALF_HOUR) -> list[derive.Run]:
-    return [run for run, _ in derive.runs(derive.canonical(found), timeouts)]
+    return [run for run, _ in derive.runs(canonical(found, served=True).reports, timeouts)]
 
 
 def boundaries(found: Iterable[derive.Run]) -> list[tuple[int, int]]:
@@ -182,8 +183,8 @@ def test_which_report_of_a_thing_is_believed_does_not_depend_on_the_order(
 ) -> None:
     shuffled = list(found)
     shuffler.shuffle(shuffled)
-    assert derive.canonical(shuffled) == derive.canonical(found)
-    assert derive.canonical(found + shuffled) == derive.canonical(found)
+    assert canonical(shuffled, served=True) == canonical(found, served=True)
+    assert canonical(found + shuffled, served=True) == canonical(found, served=True)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from kioku.reports import health
 from kioku.sessions import sweep
 from kioku.sessions.recorder import Recorder
 from kioku.store import registry
+from kioku.store.migrations import VERSION
 from kioku.store.opening import check_whole, open_for_reading, open_store
 from tests.store.places import T0, add, ask, beside, filled, is_whole, keys, place
 
@@ -428,9 +429,9 @@ def test_a_tracked_store_that_the_person_began_is_used(project: Path, path: Path
 
 def test_a_newer_schema_is_refused_untouched_and_both_versions_are_named(path: Path) -> None:
     content = shipped(path, "CREATE TABLE from_the_future (x)", "PRAGMA user_version = 7")
-    with pytest.raises(ForeignStoreError, match="version 7; this Kioku knows 1"):
+    with pytest.raises(ForeignStoreError, match=f"version 7; this Kioku knows {VERSION}"):
         open_store(str(path))
     assert sorted(os.listdir(path.parent)) == [".gitignore", "run", "sessions.db"]
-    with pytest.raises(ForeignStoreError, match="version 7; this Kioku knows 1"):
+    with pytest.raises(ForeignStoreError, match=f"version 7; this Kioku knows {VERSION}"):
         open_for_reading(str(path))
     assert path.read_bytes() == content

@@ -21,6 +21,7 @@ COMMANDS = {
     "status": "status_command",
     "sessions": "sessions_command",
     "cleanup-sessions": "cleanup_command",
+    "import": "import_command",
     "doctor": "doctor_command",
     "config": "config_command",
 }

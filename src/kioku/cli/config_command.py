@@ -28,8 +28,12 @@ def show(folder: str | None = None, as_json: bool = False) -> None:
     if as_json:
         print_json({v.key.name: {"value": v.value, "source": v.source, "says": v.key.says} for v in values.values})
         return
-    rows = [(v.key.name, f"{v.value:g}", v.source, v.key.says) for v in values.values]
+    rows = [(v.key.name, _shown(v.value), v.source, v.key.says) for v in values.values]
     print_table(("setting", "value", "set by", ""), rows)
+
+
+def _shown(value: float | tuple[str, ...]) -> str:
+    return (", ".join(value) or "none") if isinstance(value, tuple) else f"{value:g}"
 
 
 @command.command("path")

@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kioku import project, settings, times
+from kioku import dotenv, project, redaction, settings, times
+from kioku.capture import spool
+from kioku.capture.prepare import prepare
 from kioku.cli.output import note
 from kioku.errors import ProjectError, StoreError, StoreReadOnlyError
 from kioku.project import Project
@@ -17,7 +19,15 @@ from kioku.store.store import Store
 def find(folder: str | None) -> tuple[Project, Settings]:
     """Return the project that a command is about, and its settings."""
     where = project.find(folder, settings.project_variables(), project.working_folder())
-    return where, settings.load(where.context_dir)
+    values = settings.load(where.context_dir)
+    redaction.use(redaction.Secrets(values=dotenv.values(where.workdir), allow=values.texts("redaction.allow")))
+    prepare()
+    return where, values
+
+
+def own() -> tuple[Project, Settings]:
+    """Return the person's own store, of what belongs to no project on this machine, as a project."""
+    return project.own(), settings.load(None)
 
 
 @contextmanager
@@ -36,10 +46,22 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
         for remark in store.notes:
             note(f"note: {remark}")
         if store.writable and swept:
+            _drain(where, store)
             sweep.sweep(store, where.run_dir, times.now_ms())
         yield store
     finally:
         store.close()
+
+
+def _drain(where: Project, store: Store) -> None:
+    """Take in what hooks have left, for whichever project; what cannot be written now stays where it is."""
+    if not spool.pending(settings.user_folder("state")):
+        return
+    from kioku.capture import draining, stores
+
+    with stores.opened((where, store)) as homes:
+        for root, reason in draining.drain(homes).left:
+            note(f"note: events of {root} wait to be recorded: {reason}")
 
 
 def judge(where: Project) -> sweep.Judge:

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from kioku import project, settings
+from kioku import dotenv, project, redaction, settings
+from kioku.ancestry import client_process
+from kioku.capture.serving import ServerSpool
 from kioku.errors import KiokuError
 from kioku.mcp.application import Kioku
 from kioku.mcp.serving import Server, claim_standard_streams, end_within
 from kioku.sessions import processes
-from kioku.sessions.recorder import Recorder
+from kioku.sessions.recorder import Client, Recorder
 from kioku.words import counted
 
 LONGEST_WAIT_FOR_STORE_S = 1.0
@@ -30,7 +32,15 @@ def serve(folder: str | None) -> int:
         say(str(error))
         return error.exit_code
     on_terminal = os.isatty(0)
-    recorder = Recorder(where, values.timeout_ms, say)
+    redaction.use(redaction.Secrets(values=dotenv.values(where.workdir), allow=values.texts("redaction.allow")))
+    recorder = Recorder(
+        where,
+        values.timeout_ms,
+        say,
+        client=_client(),
+        spool=ServerSpool(where),
+        exclude=values.texts("capture.exclude"),
+    )
     application = Kioku(recorder)
     try:
         server = Server(application, *claim_standard_streams())
@@ -67,6 +77,16 @@ def serve(folder: str | None) -> int:
     os._exit(0)
 
 
+def _client() -> Client:
+    """Return what is known of the client that started us."""
+    process = client_process(os.getppid())
+    named = settings.conversation()
+    return Client(
+        process=None if process is None else processes.token_of(*process),
+        conversation=None if named is None else ":".join(named),
+    )
+
+
 def _stop_children() -> None:
     """End every child process, if any was ever started."""
     children = sys.modules.get("kioku.workspace.children")
@@ -75,12 +95,10 @@ def _stop_children() -> None:
 
 
 def _sayer() -> Callable[[str], None]:
-    from kioku.redaction import redact
-
     def say(text: str) -> None:
         try:
             if sys.stderr is not None:  # it is None where a client closed it; `print` would then take standard output
-                print(f"kioku: {redact(text)}", file=sys.stderr, flush=True)
+                print(f"kioku: {redaction.redact(text)}", file=sys.stderr, flush=True)
         except OSError:
             pass  # nobody listens to standard error any more; that must not end the recording
 

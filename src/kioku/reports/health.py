@@ -44,6 +44,8 @@ def owners(db: apsw.Connection) -> list[OpenOwner]:
                WHERE status = 'active' AND owner IS NOT NULL GROUP BY owner ORDER BY min(started_at)"""
         )
     )
+    # A session that a server and a client's process share names both; only servers are listed here.
+    rows = [(str(owner).partition("+")[0], ids, client) for owner, ids, client in rows]
     known = activities.owners(db, {row[0] for row in rows})
     return [OpenOwner(known[token], msgspec.json.decode(ids), client) for token, ids, client in rows if token in known]
 

@@ -15,13 +15,29 @@ from typing import Final
 import msgspec
 
 from kioku import times
-from kioku.models import FILE_EDIT, FILE_READ, MARKS, SERVER_START, Report
+from kioku.models import (
+    CONVERSATION_START,
+    ECHO,
+    EVIDENCE,
+    FILE_EDIT,
+    FILE_READ,
+    HOOK,
+    MARKS,
+    PROMPT,
+    SERVER_START,
+    TRANSCRIPT,
+    TURN_END,
+    Report,
+)  # fmt: skip
 
 ACTIVE_GAP: Final = 5 * times.MINUTE  # gaps up to this count as active time in full, longer ones not at all
 
 ACTIVE: Final = "active"
 COMPLETED: Final = "completed"
 IDLE: Final = "idle"
+
+AGENT: Final = "agent"  # the assistant works: its model answers, or a tool runs
+WAITING: Final = "waiting"  # the assistant has finished, the person is not back yet
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -39,7 +55,8 @@ class Run(msgspec.Struct, kw_only=True):
     """A session in the making. `block_start_at` is where the last stretch of active time began.
 
     `last_activity_at` is the latest end so far, `last_start_at` the latest start; `timeout_ms` is the silence after the
-    latest end that ends the run.
+    latest end that ends the run. `phase` says whose turn it is; it is unknown, and so are the two clocks, until a hook
+    or a transcript tells of the conversation: a server sees no more than calls of its own tools.
     """
 
     first_activity_at: int
@@ -48,6 +65,9 @@ class Run(msgspec.Struct, kw_only=True):
     last_activity_at: int
     timeout_ms: int
     active_ms: int = 0
+    agent_ms: int | None = None
+    waiting_ms: int | None = None
+    phase: str | None = None
     activities: int = 0
     tool_calls: int = 0
     branch: str | None = None
@@ -86,6 +106,7 @@ def fold(run: Run, activity: Report, timeouts: Timeouts) -> None:
     It must start no earlier than the run's last active stretch. Among such activities the order does not matter:
     parallel calls end in any order.
     """
+    _fold_clocks(run, activity)
     held_until = max(run.last_activity_at + run.timeout_ms, activity.until + timeouts.at(activity.at))
     if activity.at - run.last_activity_at <= ACTIVE_GAP:
         run.active_ms += max(0, activity.until - run.last_activity_at)
@@ -95,13 +116,39 @@ def fold(run: Run, activity: Report, timeouts: Timeouts) -> None:
     run.last_activity_at = max(run.last_activity_at, activity.until)
     run.timeout_ms = held_until - run.last_activity_at
     run.last_start_at = max(run.last_start_at, activity.at)
-    if activity.kind != SERVER_START:
+    if is_counted(activity):
         run.activities += 1
         run.tool_calls += activity.tool is not None
     if activity.branch is not None and (
         run.branch is None or run.branch_at is None or (activity.at, activity.branch) > (run.branch_at, run.branch)
     ):
         run.branch, run.branch_at = activity.branch, activity.at
+
+
+def is_counted(activity: Report) -> bool:
+    """Tell whether an activity counts, and is no mere evidence of time."""
+    return activity.kind not in EVIDENCE and activity.kind != ECHO
+
+
+def _fold_clocks(run: Run, activity: Report) -> None:
+    """Add what lies between the run's latest end and the activity's to the clock of whose turn it was.
+
+    The assistant's turn counts like active time: a longer silence in it may be a machine asleep. The person's counts
+    in full, for it lasts until something says otherwise.
+    """
+    gap = max(0, activity.at - run.last_activity_at)
+    length = max(0, activity.until - max(activity.at, run.last_activity_at))
+    agent = length + (gap if run.phase == AGENT and gap <= ACTIVE_GAP else 0)
+    waiting = gap if run.phase == WAITING else 0
+    if activity.kind == TURN_END:
+        run.phase = WAITING
+    elif activity.kind in (SERVER_START, CONVERSATION_START):
+        agent -= length
+    elif activity.kind == PROMPT or run.phase is not None or activity.source in (HOOK, TRANSCRIPT):
+        run.phase = AGENT
+    if run.phase is not None:
+        run.agent_ms = (run.agent_ms or 0) + agent
+        run.waiting_ms = (run.waiting_ms or 0) + waiting
 
 
 def runs(activities: Iterable[Report], timeouts: Timeouts) -> list[tuple[Run, list[Report]]]:
@@ -140,16 +187,6 @@ def standing(run: Run, marks: Iterable[Report], *, is_current: bool, now: int) -
     if is_current and now < run.last_activity_at + run.timeout_ms:
         return Standing(ACTIVE, None, None)
     return Standing(COMPLETED, run.last_activity_at, IDLE)
-
-
-def canonical(reports: Iterable[Report]) -> list[Report]:
-    """Return one report a key, the preferred source's, in order of start."""
-    chosen: dict[int, Report] = {}
-    for report in reports:
-        other = chosen.get(report.key)
-        if other is None or report.preference < other.preference:
-            chosen[report.key] = report
-    return sorted(chosen.values(), key=lambda report: (report.at, report.key))
 
 
 class Count(msgspec.Struct):

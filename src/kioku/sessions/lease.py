@@ -96,6 +96,8 @@ def path_of(folder: str, token: str) -> str:
 
 def verdict(folder: str, token: str) -> Verdict:
     """Tell whether the owner with that token lives. Raises nothing; takes about 20 µs."""
+    if "+" in token or token.startswith(processes.PREFIX):
+        return judge(folder)(token)
     if not token.isalnum():
         return Verdict.UNKNOWN  # no token of ours; in a store from elsewhere it may be a path
     try:
@@ -125,6 +127,10 @@ def judge(folder: str) -> Callable[[str], Verdict]:
 
     def remembered(token: str) -> Verdict:
         nonlocal present
+        if "+" in token:
+            return together([remembered(part) for part in token.split("+")])
+        if token.startswith(processes.PREFIX):
+            return _of_process(token)
         if present is None:
             # Listed once, since a hundred thousand lost sessions have no lease to look at.
             present = _tokens(folder)
@@ -136,6 +142,19 @@ def judge(folder: str) -> Callable[[str], Verdict]:
         return found
 
     return remembered
+
+
+def together(verdicts: list[Verdict]) -> Verdict:
+    """Judge a session that a server and a client's process share: it lives as long as one of them does."""
+    for verdict in (Verdict.ALIVE, Verdict.DEAD):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.UNKNOWN
+
+
+def _of_process(token: str) -> Verdict:
+    is_running = processes.is_running(token)
+    return Verdict.UNKNOWN if is_running is None else Verdict.ALIVE if is_running else Verdict.DEAD
 
 
 def sweep_files(folder: str, keep: set[str]) -> int:

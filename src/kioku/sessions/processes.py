@@ -32,6 +32,25 @@ def start_token(pid: int) -> str | None:
     return fields[19] if fields is not None else None
 
 
+PREFIX = "p:"  # how the token of an owner that is a client's process, and has no lease, begins
+
+
+def token_of(pid: int, start: str, boot: str | None, namespace: str | None) -> str:
+    """Return the owner's token for a client's process: all that tells it from any other, on this machine or another."""
+    return f"{PREFIX}{pid}:{start}:{boot or ''}:{namespace or ''}"
+
+
+def is_running(token: str) -> bool | None:
+    """Tell whether the process that a token names still runs; None where that cannot be told from here."""
+    parts = token.removeprefix(PREFIX).split(":", 3)
+    if not sys.platform.startswith("linux") or len(parts) != 4 or not parts[0].isdecimal():
+        return None
+    pid, start, boot, namespace = parts
+    if boot != boot_id() or namespace != pid_namespace():
+        return None  # before a reboot, in a container, or on another machine that shares the folder
+    return describe(int(pid), start) == "running"
+
+
 def describe(pid: int, start: str | None) -> str:
     """Say what became of a process: `running`, `gone`, `a zombie`, `another process now`, or `unknown`."""
     if not sys.platform.startswith("linux"):

@@ -4,20 +4,56 @@ The common case, the next activity of a running session, touches one row. Everyt
 amended) derives the whole stream anew by the same rules, so both ways end in the same rows.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import apsw
+import msgspec
 
-from kioku.models import FILE_EDIT, FILE_READ, MARKS, Report, new_id
+from kioku.models import ECHO, FILE_EDIT, FILE_READ, HOOK, MARKS, SERVER, TRANSCRIPT, Report, new_id
 from kioku.redaction import Redacted
-from kioku.sessions import derive, edits
-from kioku.store import activities, sessions
+from kioku.sessions import canonical, derive, edits
+from kioku.store import activities, joins, sessions
 from kioku.store.activities import Added
 from kioku.store.sessions import Anchor, Row
 
 
 def take(db: apsw.Connection, stream: int, reports: list[Report], *, now: int) -> None:
-    """Store the reports of one stream and update its sessions. Reports that are known already change nothing."""
+    """Store the reports of one stream and update its sessions. Reports that are known already change nothing.
+
+    A server's go to the conversation that it serves, where that is known.
+    """
+    placed: dict[int, list[Report]] = {}
+    for report in reports:
+        place = joins.place(db, stream, report.at)
+        given = report if place == stream else msgspec.structs.replace(report, origin=stream)
+        placed.setdefault(place, []).append(given)
+    for place, given_there in placed.items():
+        _take(db, place, given_there, now=now)
+
+
+def store(db: apsw.Connection, stream: int, reports: Iterable[Report], *, now: int) -> int:
+    """Store the reports of one conversation; return how many new ones count. `derive_stale` does its sessions."""
+    new = changed = 0
+    for report in reports:
+        added = activities.add(db, stream, report, now=now)
+        changed += added is not Added.UNCHANGED
+        new += added is Added.NEW and derive.is_counted(report) and report.kind not in MARKS
+    if changed:
+        activities.mark_stale(db, stream)
+    return new
+
+
+def derive_stale(db: apsw.Connection, *, now: int) -> None:
+    """Derive the sessions of every stream that was left to be derived."""
+    for stream in activities.stale(db):
+        derive_stream(db, stream, now=now)
+
+
+def _take(db: apsw.Connection, stream: int, reports: list[Report], *, now: int) -> None:
+    if not activities.is_served(db) and any(report.source == SERVER and report.tool is not None for report in reports):
+        activities.note_served(db)
+        derive_stale(db, now=now)
     for number, report in enumerate(reports):
         added = activities.add(db, stream, report, now=now)
         if added is Added.UNCHANGED:
@@ -26,6 +62,7 @@ def take(db: apsw.Connection, stream: int, reports: list[Report], *, now: int) -
             for late in reports[number + 1 :]:
                 activities.add(db, stream, late, now=now)
             derive_stream(db, stream, now=now)
+            derive_stale(db, now=now)
             return
 
 
@@ -41,7 +78,11 @@ def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
     for row in known.values():
         if row.edited:
             edits.capture(db, row, now=now)
-    reports = derive.canonical(activities.load(db, stream))
+    if (owners := joins.owners(db, stream)) is not None:
+        facts["owner"] = owners
+    reports, hidden = canonical.canonical(activities.load(db, stream), served=activities.is_served(db))
+    activities.hide(db, stream, hidden)
+    activities.mark_fresh(db, stream)
     marks = [report for report in reports if report.kind in MARKS]
     timeouts = derive.Timeouts(activities.timeouts(db, stream))
     found = derive.runs((report for report in reports if report.kind not in MARKS), timeouts)
@@ -80,6 +121,10 @@ def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bo
         return False
     if row.session.end_reason == edits.EDITED:
         return False  # what the person decided about the end holds only until now
+    if report.kind == ECHO or report.source == TRANSCRIPT or canonical.is_doubtful(report):
+        return False
+    if canonical.is_replaceable(report) and activities.has_transcript_near(db, stream, report.at - canonical.SLACK):
+        return False
     run = _run(row)
     seen = row.session
     values: dict[str, Any] = {}
@@ -89,6 +134,8 @@ def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bo
     else:
         if report.at < row.block_start_at or not derive.belongs(run, report):
             return False
+        if (run.phase is not None or report.source == HOOK) and report.at <= row.last_start_at:
+            return False  # whose turn it was depends on what lies between
         derive.fold(run, report, derive.Timeouts(activities.timeouts(db, stream)))
         if report.path is not None and report.kind in (FILE_READ, FILE_EDIT):
             edit = report.kind == FILE_EDIT
@@ -114,6 +161,7 @@ def _run(row: Row) -> derive.Run:
     return derive.Run(
         first_activity_at=row.first_activity_at, last_start_at=row.last_start_at, block_start_at=row.block_start_at,
         last_activity_at=seen.last_activity_at, timeout_ms=seen.timeout_ms, active_ms=seen.active_ms or 0,
+        agent_ms=seen.agent_ms, waiting_ms=seen.waiting_ms, phase=row.phase,
         activities=seen.activities, tool_calls=seen.tool_calls, branch=seen.branch, branch_at=row.branch_at,
     )  # fmt: skip
 
@@ -122,6 +170,7 @@ def _values(run: derive.Run, standing: derive.Standing) -> dict[str, Any]:
     return {
         "last_activity_at": run.last_activity_at, "last_start_at": run.last_start_at,
         "block_start_at": run.block_start_at, "timeout_ms": run.timeout_ms, "active_ms": run.active_ms,
+        "agent_ms": run.agent_ms, "waiting_ms": run.waiting_ms, "phase": run.phase,
         "activities": run.activities, "tool_calls": run.tool_calls, "empty": int(run.activities == 0),
         "branch": run.branch, "branch_at": run.branch_at, "status": standing.status, "ended_at": standing.ended_at,
         "end_reason": standing.end_reason,

@@ -5,8 +5,10 @@ and written with the next one that succeeds, and the store is opened anew as oft
 itself.
 """
 
+import os
 import threading
 from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import apsw
 
@@ -15,24 +17,61 @@ from kioku.errors import ProjectError, StoreBusyError, StoreDamagedError, StoreE
 from kioku.models import FILE_READ, SERVER, SERVER_START, SERVER_STOP, Report, new_key
 from kioku.project import Project
 from kioku.redaction import Redacted, redact
-from kioku.sessions import record, sweep
+from kioku.sessions import joining, record, sweep
 from kioku.sessions.lease import Lease
-from kioku.store import activities, sessions
+from kioku.settings import is_excluded
+from kioku.store import activities, joins, sessions
 from kioku.store.opening import open_store
+from kioku.store.sessions import Row
 from kioku.store.store import Store
 from kioku.workspace.worktree import read_branch
 
 KEPT_REPORTS = 10_000  # how many reports wait in memory while the store cannot be written
 
 
+class Client(NamedTuple):
+    """The client that started a server: its process, as an owner's token, and the conversation that it named."""
+
+    process: str | None = None
+    conversation: str | None = None
+
+
+NOBODY = Client()
+
+
+class Spool(Protocol):
+    """What hooks have left to be taken in."""
+
+    def is_due(self) -> bool:
+        """Tell whether there is anything for this project. Called often: it must be cheap."""
+
+    def drain(self, store: Store, *, everything: bool) -> None:
+        """Take in what is there for an open store; with `everything`, for other projects too. Raises StoreError."""
+
+
 class Recorder:
     """Records one server's life as a stream. Safe to call from any thread.
 
     `say` is told, once each, what a person should know: what was set aside, and when recording stopped and went on.
+    `client` is what is known of the client that started the server; `spool` takes in what hooks left. `exclude`
+    are folders that are never recorded: in one of them the tools work, and nothing is kept of it.
     """
 
-    def __init__(self, where: Project, timeout_ms: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        where: Project,
+        timeout_ms: int,
+        say: Callable[[str], None],
+        *,
+        client: Client = NOBODY,
+        spool: Spool | None = None,
+        exclude: Sequence[str] = (),
+    ) -> None:
         self.project = where
+        self._started_by = client
+        self._spool = spool
+        self._exclude = exclude
+        self._is_silent = is_excluded(where.workdir, exclude)
         self._timeout_ms = timeout_ms
         self._say = say
         self._lock = threading.RLock()
@@ -51,6 +90,9 @@ class Recorder:
 
     def start(self) -> None:
         """Begin the session. When the store cannot be written now, it begins with the first call that can."""
+        if self._is_silent:
+            self._say("this folder is named in capture.exclude: nothing is recorded")
+            return
         self._keep(self._report(SERVER_START, times.now_ms()))
         try:
             self._flush()
@@ -72,9 +114,11 @@ class Recorder:
 
         `also_read` are further files that the call read. Raises StoreError when it could not be written yet.
         """
+        if self._is_silent:
+            return
         at = times.now_ms() - took
         call = self._report(kind, at, took, tool=tool, path=path, detail=detail, ok=ok)
-        others = [self._report(FILE_READ, at, took, path=other) for other in also_read]
+        others = [self._report(FILE_READ, at, took, path=other) for other in also_read if not self._is_hidden(other)]
         with self._lock:
             self._refuse_after_the_end()
             self._keep(call, *others)
@@ -99,29 +143,43 @@ class Recorder:
         Returns at once and raises nothing.
         """
         is_due = not 0 <= self._next_sweep - times.now_ms() <= sweep.INTERVAL
-        if (is_due or self._client_is_new or self._lease_is_lost()) and not self._chores.locked():
+        if self._is_silent:
+            return
+        has_events = self._spool is not None and self._spool.is_due()
+        if (is_due or has_events or self._client_is_new or self._lease_is_lost()) and not self._chores.locked():
             threading.Thread(target=self._do_chores, args=(is_due,), daemon=True).start()
 
     def _lease_is_lost(self) -> bool:
         return self._lease is not None and not self._lease.is_in_place()
 
     def _do_chores(self, sweep_is_due: bool) -> None:
-        with self._chores, self._lock:
-            if self._is_stopped:
-                return
-            try:
-                if self._lease is not None:
-                    self._keep_lease(self._lease)
-                now = times.now_ms()
-                if sweep_is_due:
-                    self._next_sweep = now + sweep.INTERVAL
-                if self._client_is_new or (self._waiting and sweep_is_due):
-                    self._flush()
-                if sweep_is_due and self._store is not None:
-                    sweep.sweep(self._store, self.project.run_dir, now)
-                    sweep.remove_leases(self._store, self.project.run_dir)
-            except StoreError as error:
-                self._fail(error)
+        with self._chores:
+            with self._lock:
+                if self._is_stopped:
+                    return
+                self._do_own_chores(sweep_is_due)
+                store = self._store
+            # Without the lock: what hooks left must not hold up a call that is to be recorded.
+            if store is not None and self._spool is not None:
+                try:
+                    self._spool.drain(store, everything=sweep_is_due)
+                except StoreError as error:
+                    self._mention(error)
+
+    def _do_own_chores(self, sweep_is_due: bool) -> None:
+        try:
+            if self._lease is not None:
+                self._keep_lease(self._lease)
+            now = times.now_ms()
+            if sweep_is_due:
+                self._next_sweep = now + sweep.INTERVAL
+            if self._client_is_new or (self._waiting and sweep_is_due):
+                self._flush()
+            if sweep_is_due and self._store is not None:
+                sweep.sweep(self._store, self.project.run_dir, now)
+                sweep.remove_leases(self._store, self.project.run_dir)
+        except StoreError as error:
+            self._fail(error)
 
     def _keep_lease(self, lease: Lease) -> None:
         """Make the lease anew if it is lost; say it once when that cannot be done."""
@@ -135,12 +193,18 @@ class Recorder:
 
     def session_id(self) -> str | None:
         """Return the id of the session that this server's last activity belongs to."""
+
+        def last(db: apsw.Connection) -> Row | None:
+            return sessions.last_of(db, joins.place(db, self._stream, times.now_ms()))
+
         with self._lock:
-            row = None if self._store is None else self._store.read(lambda db: sessions.last_of(db, self._stream))
+            row = None if self._store is None else self._store.read(last)
         return None if row is None else row.session.id
 
     def store(self) -> Store:
         """Return the open store, for reading. Raises KiokuError when it cannot be opened."""
+        if self._is_silent:
+            raise StoreError("nothing is recorded in this folder", hint="it is named in the setting capture.exclude")
         with self._lock:
             self._refuse_after_the_end()
             return self._opened()
@@ -152,6 +216,8 @@ class Recorder:
                 return
             self._is_stopped = True
             try:
+                if self._store is not None and self._spool is not None:
+                    self._spool.drain(self._store, everything=False)
                 if self._store is not None or self._waiting:
                     self._keep(self._report(SERVER_STOP, times.now_ms()))
                     self._flush()
@@ -180,6 +246,8 @@ class Recorder:
         ok: bool | None = None,
     ) -> Report:
         branch = read_branch(self.project.workdir)
+        if path is not None and self._is_hidden(path):
+            path = detail = None
         return Report(
             key=new_key(),
             source=SERVER,
@@ -192,6 +260,10 @@ class Recorder:
             detail=None if detail is None else redact(detail[:2000]),
             ok=ok,
         )
+
+    def _is_hidden(self, path: str) -> bool:
+        """Tell whether a file's name must not be kept."""
+        return bool(self._exclude) and is_excluded(os.path.join(self.project.workdir, path), self._exclude)
 
     def _keep(self, *reports: Report) -> None:
         """Put reports in line to be written; the oldest give way when the line is too long."""
@@ -268,6 +340,13 @@ class Recorder:
         )
         if self._client is not None:
             activities.name_client(db, stream, *self._client)
+        client = self._started_by
+        if client.process is not None:
+            joins.sight(db, redact(client.process), stream, now)
+        if client.conversation is not None:
+            joins.claim(db, stream, redact(client.conversation))
+        if client != NOBODY:
+            joining.join(db, stream, project_id=store.project_id, timeout_ms=self._timeout_ms, now=now)
         return stream
 
     def _write(self, db: apsw.Connection) -> tuple[Redacted, Redacted] | None:

@@ -97,6 +97,7 @@ def sweep(store: Store, folder: str, now: int) -> int:
             stream = activities.find_stream(db, key)
             if stream is not None:
                 record.take(db, stream, [report], now=now)
+        record.derive_stale(db, now=now)
         for stream in sessions.misjudged(db, now):
             record.derive_stream(db, stream, now=now)
         for id in sessions.hasty(db, now):
@@ -113,7 +114,8 @@ def sweep(store: Store, folder: str, now: int) -> int:
 
 def remove_leases(store: Store, folder: str) -> None:
     """Remove the leases that dead owners left behind and that no open session needs any more."""
-    lease.sweep_files(folder, {session.owner for session in store.read(active) if session.owner})
+    owners = {session.owner for session in store.read(active) if session.owner}
+    lease.sweep_files(folder, {token for owner in owners for token in owner.split("+")})
 
 
 def close(
@@ -190,6 +192,7 @@ def _has_other_work(db: apsw.Connection, now: int) -> bool:
     return bool(
         sessions.has_edited(db)
         or activities.has_releasable(db, now)
+        or activities.stale(db)
         or sessions.misjudged(db, now)
         or sessions.hasty(db, now)
     )

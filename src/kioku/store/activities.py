@@ -11,14 +11,15 @@ from enum import Enum
 from typing import Any
 
 import apsw
+import msgspec
 
-from kioku.models import MARKS, SERVER, SWEEP, Owner, Report
+from kioku.models import CLIENTS, HOOK, MARKS, SERVER, SWEEP, TRANSCRIPT, Owner, Report
 from kioku.redaction import Redacted, UnredactedError
 from kioku.store.connection import one
 from kioku.store.values import text, whole
 
 _SELECT = """
-SELECT r.key, r.source, r.at, k.text, r.took, t.text, p.text, b.text, r.detail, r.ok
+SELECT r.key, r.source, r.at, k.text, r.took, t.text, p.text, b.text, r.detail, r.ok, r.origin
 FROM reports r JOIN names k ON k.id = r.kind LEFT JOIN names t ON t.id = r.tool
 LEFT JOIN names p ON p.id = r.path LEFT JOIN names b ON b.id = r.branch"""
 
@@ -33,7 +34,7 @@ class Added(Enum):
     """What became of a report that was handed in."""
 
     NEW = "new"
-    REPLACED = "replaced"  # its source had told of the same thing before, less believably
+    REPLACED = "replaced"  # its source had told of the same thing before: less of it, or less believably
     UNCHANGED = "unchanged"  # known already, or waiting in quarantine
 
 
@@ -41,7 +42,7 @@ def intern(db: apsw.Connection, text: Redacted | None) -> int | None:
     """Return the number that stands for a text, giving it one if it is new."""
     if text is None:
         return None
-    _require_redacted(text)
+    require_redacted(text)
     # The number is the text's checksum, or the next free one: that spares an index, a page in every write.
     number = zlib.crc32(text.encode())
     while (row := db.execute("SELECT text FROM names WHERE id = ?", (number,)).fetchone()) is None or row[0] != text:
@@ -57,13 +58,13 @@ def stream(db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | 
 
     A timeout other than the one in force for it so far counts from `now` on, and never for what is recorded already.
     """
-    _require_redacted(key)
+    require_redacted(key)
     row = db.execute("SELECT id FROM streams WHERE key = ?", (key,)).fetchone()
     if row is None:
         row = one(
             db,
-            "INSERT INTO streams (key, project_id, owner, created_at) VALUES (?, ?, ?, ?) RETURNING id",
-            (key, project_id, owner, now),
+            "INSERT INTO streams (key, project_id, owner, client, created_at) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            (key, project_id, owner, CLIENTS.get(key.partition(":")[0]), now),
         )
     number = int(row[0])
     last = db.execute(
@@ -121,17 +122,40 @@ def owners(db: apsw.Connection, tokens: set[str]) -> dict[str, Owner]:
 
 def name_client(db: apsw.Connection, stream: int, client: Redacted, version: Redacted) -> None:
     """Note which client a stream's conversation is with, in its sessions too."""
-    _require_redacted(client, version)
+    require_redacted(client, version)
     db.execute("UPDATE streams SET client = ?, client_version = ? WHERE id = ?", (client, version, stream))
     db.execute("UPDATE sessions SET client = ?, client_version = ? WHERE stream = ?", (client, version, stream))
 
 
 def stream_facts(db: apsw.Connection, stream: int) -> dict[str, Any] | None:
-    """Return what a stream's sessions say of it: project_id, owner, client, client_version; None if there is none."""
+    """Return the columns that every session of a stream shares, None for a stream that does not exist."""
     names = ("project_id", "owner", "client", "client_version")
-    query = "SELECT project_id, owner, client, client_version FROM streams WHERE id = ?"
-    row = db.execute(query, (stream,)).fetchone()
-    return None if row is None else dict(zip(names, row, strict=True))
+    row = db.execute(f"SELECT {', '.join(names)}, folder FROM streams WHERE id = ?", (stream,)).fetchone()
+    if row is None:
+        return None
+    facts = dict(zip(names, row, strict=False))
+    if row[-1] is not None:
+        facts["metadata"] = msgspec.json.encode({"folder": row[-1]}).decode()
+    return facts
+
+
+def set_folder(db: apsw.Connection, stream: int, folder: Redacted) -> None:
+    """Note in which folder a conversation is, where the store is another's; of several, the first by name."""
+    require_redacted(folder)
+    db.execute("UPDATE streams SET folder = ?2 WHERE id = ?1 AND (folder IS NULL OR folder > ?2)", (stream, folder))
+
+
+def note_version(db: apsw.Connection, stream: int, version: Redacted) -> None:
+    """Note which version of its client a conversation is with; of several, the highest."""
+    require_redacted(version)
+    known = one(db, "SELECT client_version FROM streams WHERE id = ?", (stream,))[0]
+    if known is None or _version_order(text(known) or "") < _version_order(version):
+        db.execute("UPDATE streams SET client_version = ? WHERE id = ?", (version, stream))
+        db.execute("UPDATE sessions SET client_version = ? WHERE stream = ?", (version, stream))
+
+
+def _version_order(version: str) -> tuple[list[int], str]:
+    return [int(part) if part.isdecimal() else -1 for part in version.split(".")], version
 
 
 def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> Added:
@@ -139,7 +163,7 @@ def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> Added:
 
     A report of another process's that lies more than an hour ahead of `now` goes to quarantine instead.
     """
-    _require_redacted(report.kind, report.tool, report.path, report.branch, report.detail)
+    require_redacted(report.kind, report.tool, report.path, report.branch, report.detail)
     if report.source not in (SERVER, SWEEP) and report.at > now + FUTURE_LIMIT_MS:
         _quarantine(db, stream, report)
         return Added.UNCHANGED
@@ -150,6 +174,21 @@ def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> Added:
         return Added.REPLACED if _replace(db, stream, report, known) else Added.UNCHANGED
     _insert(db, stream, report)
     return Added.NEW
+
+
+def mark_stale(db: apsw.Connection, stream: int) -> None:
+    """Note that a stream's sessions must be derived anew, now or by whoever opens the store next."""
+    db.execute("UPDATE streams SET stale = 1 WHERE id = ? AND stale IS NULL", (stream,))
+
+
+def mark_fresh(db: apsw.Connection, stream: int) -> None:
+    """Note that a stream's sessions are derived from all of its reports."""
+    db.execute("UPDATE streams SET stale = NULL WHERE id = ? AND stale IS NOT NULL", (stream,))
+
+
+def stale(db: apsw.Connection) -> list[int]:
+    """Return the streams whose sessions must be derived anew."""
+    return [row[0] for row in db.execute("SELECT id FROM streams WHERE stale IS NOT NULL ORDER BY id")]
 
 
 def add_marks(db: apsw.Connection, kind: Redacted, places: Iterable[tuple[int, int, int]]) -> None:
@@ -189,10 +228,55 @@ def other_sources(db: apsw.Connection, report: Report) -> bool:
 
 
 def load(db: apsw.Connection, stream: int) -> list[Report]:
-    """Return every report of a stream, by start."""
-    query = f"{_SELECT} WHERE r.stream = ? AND typeof(r.at) = 'integer' ORDER BY r.at, r.key, r.source"
-    rows = db.execute(query, (stream,))
-    return [_report(row) for row in rows]
+    """Return every report of a stream, by start, without its `detail`: the rules do not ask for it."""
+    known: dict[int, Redacted | None] = {}
+
+    def name(number: int | None) -> Redacted | None:
+        # Each text is held once, however many reports share it: a conversation may have hundreds of thousands.
+        if number is None:
+            return None
+        if number not in known:
+            row = db.execute("SELECT text FROM names WHERE id = ?", (number,)).fetchone()
+            known[number] = None if row is None else _text(row[0])
+        return known[number]
+
+    rows = db.execute(
+        """SELECT key, source, at, kind, took, tool, path, branch, ok, origin FROM reports
+           WHERE stream = ? AND typeof(at) = 'integer' ORDER BY at, key, source""",
+        (stream,),
+    )
+    return [
+        Report(
+            key=key, source=source, at=at, kind=name(kind) or Redacted(""), took=whole(took), tool=name(tool),
+            path=name(path), branch=name(branch), ok=None if ok is None else bool(ok), origin=whole(origin),
+        )
+        for key, source, at, kind, took, tool, path, branch, ok, origin in rows
+    ]  # fmt: skip
+
+
+def hide(db: apsw.Connection, stream: int, hidden: set[tuple[int, int]]) -> None:
+    """Note which (key, source) of a stream's reports stand for nothing themselves, and no others."""
+    was = set(db.execute("SELECT key, source FROM reports WHERE stream = ? AND hidden IS NOT NULL", (stream,)))
+    for change, value in ((hidden - was, 1), (was - hidden, None)):
+        for place in change:
+            db.execute("UPDATE reports SET hidden = ? WHERE key = ? AND source = ?", (value, *place))
+
+
+def has_transcript_near(db: apsw.Connection, stream: int, since: int) -> bool:
+    """Tell whether a transcript told of anything in a stream from an instant on."""
+    query = "SELECT 1 FROM reports WHERE stream = ? AND at >= ? AND source = ? LIMIT 1"
+    return db.execute(query, (stream, since, TRANSCRIPT)).fetchone() is not None
+
+
+def is_served(db: apsw.Connection) -> bool:
+    """Tell whether a server ever told of a tool's call in this store."""
+    return db.execute("SELECT 1 FROM meta WHERE key = 'served'").fetchone() is not None
+
+
+def note_served(db: apsw.Connection) -> None:
+    """Note that one has: what others told of such calls are echoes from now on, in every conversation."""
+    db.execute("INSERT OR IGNORE INTO meta VALUES ('served', 'yes')")
+    db.execute("UPDATE streams SET stale = 1 WHERE key NOT LIKE 'server:%'")
 
 
 def marks(db: apsw.Connection, stream: int, since: int) -> list[Report]:
@@ -206,7 +290,8 @@ def all_streams(db: apsw.Connection) -> list[int]:
     return [row[0] for row in db.execute("SELECT id FROM streams ORDER BY id")]
 
 
-def _require_redacted(*texts: Redacted | None) -> None:
+def require_redacted(*texts: Redacted | None) -> None:
+    """Refuse text that did not come through `redact`. Raises UnredactedError."""
     for given in texts:
         if given is not None and type(given) is not Redacted:
             raise UnredactedError(f"only redacted text may be stored, not {type(given).__name__}")
@@ -214,43 +299,59 @@ def _require_redacted(*texts: Redacted | None) -> None:
 
 def _insert(db: apsw.Connection, stream: int, report: Report) -> None:
     db.execute(
-        "INSERT INTO reports (stream, at, key, source, took, kind, tool, path, branch, ok, detail)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO reports (stream, at, key, source, took, kind, tool, path, branch, ok, detail, origin)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             stream, report.at, report.key, report.source, report.took, intern(db, report.kind), intern(db, report.tool),
-            intern(db, report.path), intern(db, report.branch), report.ok, report.detail,
+            intern(db, report.path), intern(db, report.branch), report.ok, report.detail, report.origin,
         ),
     )  # fmt: skip
 
 
 def _quarantine(db: apsw.Connection, stream: int, report: Report) -> None:
-    """Keep a report until its time has come; of two versions, the preferred one."""
-    text = report.to_json()
+    """Keep a report until its time has come; of two versions, what they say together."""
+    key = one(db, "SELECT key FROM streams WHERE id = ?", (stream,))[0]
     known = db.execute(
-        "SELECT report FROM quarantine WHERE key = ? AND source = ?", (report.key, report.source)
+        "SELECT stream_key, report FROM quarantine WHERE key = ? AND source = ?", (report.key, report.source)
     ).fetchone()
-    if known is None or report.preference < Report.from_json(known[0]).preference:
-        key = one(db, "SELECT key FROM streams WHERE id = ?", (stream,))[0]
-        row = (report.key, report.source, key, report.at, text)
-        db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?)", row)
+    if known is not None:
+        key, report = min(key, known[0]), report.merged(Report.from_json(known[1]))
+    row = (report.key, report.source, key, report.at, report.to_json())
+    db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?)", row)
 
 
 def _replace(db: apsw.Connection, stream: int, report: Report, known: tuple[int, int]) -> bool:
-    """Let the preferred of two versions of one source's report stand."""
+    """Let stand what two versions of one source's report say together; return whether that is something new."""
     place = (known[0], known[1], report.key, report.source)
-    row = one(db, f"{_SELECT} WHERE (r.stream, r.at, r.key, r.source) = (?, ?, ?, ?)", place)
-    if known[0] != stream or report.preference >= _report(row).preference:
+    before = _report(one(db, f"{_SELECT} WHERE (r.stream, r.at, r.key, r.source) = (?, ?, ?, ?)", place))
+    if known[0] != stream and (report.source not in (TRANSCRIPT, HOOK) or not _comes_before(db, stream, known[0])):
+        return False
+    told = before.merged(report)
+    if told == before and known[0] == stream:
         return False
     db.execute("DELETE FROM reports WHERE (stream, at, key, source) = (?, ?, ?, ?)", place)
-    _insert(db, stream, report)
+    _insert(db, stream, told)
+    if known[0] != stream:
+        # A conversation that was resumed under another name repeats what it goes on from: both are derived anew.
+        db.execute("UPDATE anchors SET stream = ? WHERE stream = ? AND key = ?", (stream, known[0], report.key))
+        db.execute("UPDATE turns SET stream = ? WHERE key = ?", (stream, report.key))
+        mark_stale(db, known[0])
+        mark_stale(db, stream)
     return True
 
 
+def _comes_before(db: apsw.Connection, stream: int, other: int) -> bool:
+    """Tell which of two streams has what both are told of: any rule will do, as long as order has no part in it."""
+    keys = [one(db, "SELECT key FROM streams WHERE id = ?", (number,))[0] for number in (stream, other)]
+    return bool(keys[0] < keys[1])
+
+
 def _report(row: tuple[Any, ...]) -> Report:
-    key, source, at, kind, took, tool, path, branch, detail, ok = row
+    key, source, at, kind, took, tool, path, branch, detail, ok, origin = row
     return Report(
         key=key, source=source, at=at, took=whole(took), kind=Redacted(text(kind) or ""), tool=_text(tool),
         path=_text(path), branch=_text(branch), detail=_text(detail), ok=None if ok is None else bool(ok),
+        origin=whole(origin),
     )  # fmt: skip
 
 

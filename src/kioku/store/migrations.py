@@ -116,7 +116,75 @@ CREATE TABLE context_items (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+# Capture: clients' conversations beside servers' lives. A report that a server told is kept in the stream of the
+# conversation that it served, with its `origin`; `stream_spans` says which that is, and `sightings` and `claim` why.
+# `hidden` marks the believed report of a thing that another thing's stands for. A stream is `stale` while its sessions
+# have yet to be derived from all of its reports.
+_CAPTURE = """
+ALTER TABLE streams ADD COLUMN claim TEXT;
+ALTER TABLE streams ADD COLUMN folder TEXT;
+ALTER TABLE streams ADD COLUMN stale INTEGER;
+CREATE INDEX streams_stale ON streams (id) WHERE stale IS NOT NULL;
+ALTER TABLE reports ADD COLUMN origin INTEGER;
+ALTER TABLE reports ADD COLUMN hidden INTEGER;
+ALTER TABLE sessions ADD COLUMN phase TEXT;
+
+CREATE TABLE sightings (
+  process TEXT NOT NULL, stream INTEGER NOT NULL REFERENCES streams(id), since INTEGER NOT NULL, until INTEGER,
+  succeeds INTEGER, PRIMARY KEY (process, stream)
+) WITHOUT ROWID;
+CREATE INDEX sightings_by_stream ON sightings (stream);
+
+CREATE TABLE stream_spans (
+  stream INTEGER NOT NULL REFERENCES streams(id), since INTEGER NOT NULL, conversation INTEGER REFERENCES streams(id),
+  PRIMARY KEY (stream, since)
+) WITHOUT ROWID;
+CREATE INDEX stream_spans_by_conversation ON stream_spans (conversation);
+
+CREATE TABLE turns (
+  id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES streams(id), at INTEGER NOT NULL, key INTEGER NOT NULL,
+  source INTEGER NOT NULL, role TEXT NOT NULL, text TEXT NOT NULL, model INTEGER
+);
+CREATE UNIQUE INDEX turns_by_key ON turns (key, source);
+CREATE INDEX turns_by_stream ON turns (stream, at);
+
+CREATE TABLE usage (
+  key INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES streams(id), at INTEGER NOT NULL, model INTEGER,
+  input INTEGER NOT NULL, output INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL
+);
+CREATE INDEX usage_by_stream ON usage (stream, at);
+
+CREATE TABLE sources (
+  path TEXT PRIMARY KEY, client TEXT NOT NULL, identity TEXT NOT NULL, size INTEGER NOT NULL,
+  changed_at INTEGER NOT NULL, position INTEGER NOT NULL, lines INTEGER NOT NULL,
+  state TEXT NOT NULL, stores TEXT NOT NULL, conversations TEXT NOT NULL, read_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE drained (batch TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+
+DROP VIEW activities;
+CREATE VIEW activities AS
+SELECT (SELECT s.id FROM sessions s WHERE s.stream = r.stream AND s.first_activity_at <= r.at
+        ORDER BY s.first_activity_at DESC LIMIT 1) AS session_id,
+       r.at AS at, r.took AS took_ms, k.text AS kind, t.text AS tool, p.text AS path, b.text AS branch,
+       CASE r.source WHEN 1 THEN 'transcript' WHEN 2 THEN 'server' WHEN 3 THEN 'hook' ELSE 'sweep' END AS source,
+       r.ok AS ok, r.detail AS detail
+FROM reports r JOIN names k ON k.id = r.kind LEFT JOIN names t ON t.id = r.tool LEFT JOIN names p ON p.id = r.path
+LEFT JOIN names b ON b.id = r.branch
+WHERE r.hidden IS NULL AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source);
+
+CREATE VIEW session_turns AS
+SELECT (SELECT s.id FROM sessions s WHERE s.stream = t.stream AND s.first_activity_at <= t.at
+        ORDER BY s.first_activity_at DESC LIMIT 1) AS session_id,
+       t.at AS at, t.role AS role, t.text AS text, m.text AS model
+FROM turns t LEFT JOIN names m ON m.id = t.model
+WHERE NOT EXISTS (SELECT 1 FROM reports r WHERE r.key = t.key AND r.source = t.source AND r.hidden IS NOT NULL)
+AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.source);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE)
 VERSION = len(MIGRATIONS)
 
 

@@ -46,6 +46,19 @@ def known_at(path: str) -> str | None:
     return max(found)[1] if found else None
 
 
+def projects() -> list[str]:
+    """Return the folders of the projects whose stores are registered, as far as they still exist."""
+    found = set()
+    try:
+        with os.scandir(_folder()) as entries:
+            for entry in entries:
+                with open(entry.path, "rb") as stream:
+                    found.add(os.path.dirname(os.path.dirname(os.fsdecode(stream.read(4096)))))
+    except OSError:
+        pass  # nothing is registered, or it cannot be read: then there are none that we know of
+    return sorted(folder for folder in found if os.path.isdir(folder))
+
+
 def is_tracked_by_git(path: str) -> bool:
     """Tell whether the store's file is part of the repository that it lies in."""
     root = os.path.dirname(os.path.dirname(path))

@@ -19,7 +19,7 @@ from kioku.store.migrations import EDITED, PROJECTED
 from kioku.store.values import count, text, whole
 
 _FIELDS = Session.__struct_fields__
-_RULES = "seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, amended"
+_RULES = "seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, phase, amended"
 _SELECT = f"SELECT {', '.join(_FIELDS)}, {_RULES}, {EDITED} FROM sessions"
 
 
@@ -36,6 +36,7 @@ class Row(msgspec.Struct, kw_only=True):
     last_start_at: int
     block_start_at: int
     branch_at: int | None
+    phase: str | None
     amended: bool
     edited: bool
 
@@ -96,6 +97,12 @@ def hasty(db: apsw.Connection, now: int) -> list[str]:
 def has_edited(db: apsw.Connection) -> bool:
     """Tell whether a person changed any session by SQL since it was last written."""
     return db.execute(f"SELECT 1 FROM sessions WHERE {EDITED} LIMIT 1").fetchone() is not None
+
+
+def count_of(db: apsw.Connection, stream_keys: Iterable[str]) -> int:
+    """Count the sessions of the streams with those keys."""
+    query = "SELECT count(*) FROM sessions WHERE stream = (SELECT id FROM streams WHERE key = ?)"
+    return sum(int(one(db, query, (key,))[0]) for key in stream_keys)
 
 
 def edited(db: apsw.Connection) -> list[Row]:
@@ -239,11 +246,11 @@ def _one(db: apsw.Connection, query: str, parameters: tuple[Any, ...]) -> Row | 
 
 
 def _row(row: tuple[Any, ...]) -> Row:
-    seq, stream, first, last_start, block_start, branch_at, amended, is_edited = row[len(_FIELDS) :]
+    seq, stream, first, last_start, block_start, branch_at, phase, amended, is_edited = row[len(_FIELDS) :]
     return Row(
         seq=seq, session=session(row[: len(_FIELDS)]), stream=whole(stream), first_activity_at=count(first),
         last_start_at=count(last_start), block_start_at=count(block_start), branch_at=whole(branch_at),
-        amended=bool(amended), edited=bool(is_edited),
+        phase=text(phase), amended=bool(amended), edited=bool(is_edited),
     )  # fmt: skip
 
 

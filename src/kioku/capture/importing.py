@@ -1,0 +1,397 @@
+"""Transcripts into stores: streaming, from where the last import stopped, and safe to interrupt and to repeat.
+
+Everything kept has a key of its own, so reading a line again changes nothing; positions only spare the reading. They
+are written after the rows that they stand for. Sessions are derived once a file is done; if that is not reached, the
+streams are marked as stale and whoever opens the store next does it.
+"""
+
+import io
+import os
+import stat
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Final, NamedTuple
+
+import apsw
+import msgspec
+
+from kioku import times
+from kioku.capture.keeping import Keeper, Kept
+from kioku.capture.seen import Seen
+from kioku.capture.stores import Home, Stores
+from kioku.capture.transcripts.reading import BadLineError, Format
+from kioku.errors import KiokuError
+from kioku.models import TRANSCRIPT, Report
+from kioku.project import Project
+from kioku.redaction import redact
+from kioku.sessions import record
+from kioku.store import activities, imports, sessions, turns
+from kioku.store.imports import Source
+from kioku.store.opening import open_for_reading
+
+CHUNK: Final = 1 << 20  # bytes read at once
+LONGEST_LINE: Final = 64 << 20  # bytes; a longer one is skipped
+LARGEST_DOCUMENT: Final = 256 << 20  # bytes
+BATCH_ROWS: Final = 5_000  # kept things in one transaction
+BATCH_TEXT: Final = 4 << 20  # characters of turns in one transaction
+SAVE_EVERY: Final = 64 << 20  # bytes after which the position within a large file is noted
+
+_COMPARED: Final = 4_096  # bytes at the beginning and at the end of what was read, to know it again
+_LISTED: Final = 1_000  # skipped lines that are listed one by one
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A line that could not be read, or a whole file where `line` is None."""
+
+    file: str
+    line: int | None
+    reason: str
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What an import did. `files` were looked at, `read` of them had something new in them.
+
+    `excluded` conversations are never recorded; `elsewhere` counts those of each folder that are kept in the person's
+    own store.
+    """
+
+    files: int = 0
+    read: int = 0
+    bytes: int = 0
+    conversations: int = 0
+    sessions: int = 0
+    activities: int = 0
+    turns: int = 0
+    excluded: int = 0
+    skipped_lines: int = 0
+    skipped: list[Skipped] = msgspec.field(default_factory=list)
+    elsewhere: dict[str, int] = msgspec.field(default_factory=dict)
+    projects: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def skip(self, file: str, line: int | None, reason: str) -> None:
+        """Note a line that could not be read."""
+        self.skipped_lines += 1
+        if len(self.skipped) < _LISTED:
+            self.skipped.append(Skipped(file, line, reason))
+
+
+class Wish(NamedTuple):
+    """What to import: everything, or only what happened since an instant, or in one project."""
+
+    since: int | None = None
+    project: Project | None = None
+    dry_run: bool = False
+
+
+class Importer:
+    """Imports transcripts, one after another. `progress` is told of every stretch of bytes that is done."""
+
+    def __init__(self, stores: Stores, wish: Wish, progress: Callable[[int], None] = lambda _bytes: None) -> None:
+        self.outcome = Outcome()
+        self.stores = stores
+        self.wish = wish
+        self.progress = progress
+        self.own = stores.own()
+        self.touched: dict[str, tuple[Home, dict[str, str | None]]] = {}  # by store: its conversations, with folders
+        self.left_out: set[str] = set()  # conversations in folders that are never recorded
+        self._ids: dict[str, str | None] = {}
+
+    def take(self, form: Format, path: str) -> None:
+        """Import one transcript. What cannot be read is noted in the outcome; raises StoreError, SettingsError."""
+        self.outcome.files += 1
+        try:
+            with open(_open(path), "rb", buffering=0) as stream:
+                status = os.fstat(stream.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    self.outcome.skip(path, None, "is no regular file")
+                    return
+                known = self._known(path)
+                if known is not None and (known.size, known.changed_at) == (status.st_size, status.st_mtime_ns):
+                    self.progress(status.st_size)
+                    return
+                self.outcome.read += 1
+                self.outcome.bytes += status.st_size
+                file = _File(self, form, path, status)
+                if form.is_lines:
+                    file.read_lines(stream, known)
+                else:
+                    file.read_document(stream)
+        except OSError as error:
+            self.outcome.skip(path, None, error.strerror or "cannot be read")
+
+    def finish(self) -> Outcome:
+        """Count what the imported conversations have become, and where they are."""
+        outcome = self.outcome
+        outcome.excluded = len(self.left_out)
+        for home, conversations in self.touched.values():
+            outcome.conversations += len(conversations)
+            if not self.wish.dry_run:
+                store = self.stores.open(home)
+                count = store.read(lambda db, keys=list(conversations): sessions.count_of(db, keys))  # type: ignore[misc]
+                outcome.sessions += count
+            if home.own:
+                for folder in conversations.values():
+                    outcome.elsewhere[folder or ""] = outcome.elsewhere.get(folder or "", 0) + 1
+            else:
+                outcome.projects[home.project.root] = len(conversations)
+        return outcome
+
+    def _known(self, path: str) -> Source | None:
+        """Return how far a transcript was read, if every store that got its rows is still there."""
+        known = self._source(path)
+        if known is None or any(self._id(place) != id for place, id in known.stores):
+            return None
+        return known
+
+    def _source(self, path: str) -> Source | None:
+        if not self.wish.dry_run:
+            return self.stores.open(self.own).read(lambda db: imports.source(db, path))
+        try:
+            store = open_for_reading(self.own.project.store_path)
+        except KiokuError:
+            return None  # nothing was imported yet
+        try:
+            return store.read(lambda db: imports.source(db, path))
+        finally:
+            store.close()
+
+    def _id(self, path: str) -> str | None:
+        """Return the id of the store at a path, if there is one."""
+        if path not in self._ids:
+            try:
+                store = open_for_reading(path)
+            except KiokuError:
+                self._ids[path] = None
+            else:
+                self._ids[path] = store.id
+                store.close()
+        return self._ids[path]
+
+
+class _File:
+    """One transcript on its way into the stores."""
+
+    def __init__(self, importer: Importer, form: Format, path: str, status: os.stat_result) -> None:
+        self._importer = importer
+        self._form = form
+        self._path = path
+        self._status = status
+        self._outcome = importer.outcome
+        self._keepers: dict[str, tuple[Home | None, Keeper]] = {}
+        self._folders: dict[str, str] = {}  # the last known folder of each conversation
+        self._kept: dict[str, tuple[Home, dict[str, list[Kept]]]] = {}  # by store and conversation
+        self._rows = self._text = 0
+        self._is_partial = False  # something was left out on purpose: the whole is to be read again another time
+        self._stores: dict[str, str] = {}
+        self._conversations: dict[str, None] = {}
+
+    def read_lines(self, stream: io.RawIOBase, known: Source | None) -> None:
+        """Read a transcript of lines from where the last import stopped."""
+        position = number = 0
+        state: Mapping[str, str] = {}
+        if known is not None and known.position and known.identity == _identity(stream, known.position):
+            position, number, state = known.position, known.lines, known.state
+            self._stores, self._conversations = dict(known.stores), dict.fromkeys(known.conversations)
+            self._folders = {name.removeprefix("folder:"): f for name, f in state.items() if name.startswith("folder:")}
+        reader = self._form.reader(self._path, state)
+        self._importer.progress(position)
+        saved = position
+        is_last = False
+        for line, end in _lines(stream, position):
+            number += 1
+            is_last = line is not None and not line.endswith(b"\n")
+            if line is None:
+                self._outcome.skip(self._path, number, f"is longer than {LONGEST_LINE >> 20} MB")
+            else:
+                try:
+                    for seen in reader.read(line.rstrip(b"\r\n")):
+                        self._keep(seen)
+                except BadLineError as error:
+                    self._outcome.skip(self._path, number, "is not complete yet" if is_last else str(error))
+                if is_last:
+                    break  # it may still grow: the next import reads it again
+            if self._rows >= BATCH_ROWS or self._text >= BATCH_TEXT:
+                self._flush()
+            self._importer.progress(end - position)
+            position = end
+            if position - saved >= SAVE_EVERY:
+                self._flush()
+                self._save(_identity(stream, position), position, number, reader.state(), is_done=False)
+                saved = position
+        self._flush()
+        self._derive()
+        self._importer.progress(max(0, self._status.st_size - position))
+        self._save(_identity(stream, position), position, number - is_last, reader.state(), is_done=True)
+
+    def read_document(self, stream: io.RawIOBase) -> None:
+        """Read a transcript that is one document."""
+        if self._status.st_size > LARGEST_DOCUMENT:
+            self._outcome.skip(self._path, None, f"is larger than {LARGEST_DOCUMENT >> 20} MB")
+            return
+        document = self._form.document(self._path, stream.read(LARGEST_DOCUMENT + 1) or b"")
+        for line, reason in document.problems:
+            self._outcome.skip(self._path, line, reason)
+        for seen in document.seen:
+            self._keep(seen)
+            if self._rows >= BATCH_ROWS or self._text >= BATCH_TEXT:
+                self._flush()
+        self._flush()
+        self._derive()
+        self._importer.progress(self._status.st_size)
+        self._save("", self._status.st_size, 0, {}, is_done=True)
+
+    def _keep(self, seen: Seen) -> None:
+        """Put what was seen in line for the store that it belongs to."""
+        wish = self._importer.wish
+        if seen.folder is not None:
+            self._folders[seen.conversation] = seen.folder
+        folder = self._folders.get(seen.conversation)
+        key = f"{self._form.client}:{seen.conversation}"
+        if wish.since is not None and seen.at < wish.since:
+            self._is_partial = True
+            return
+        home, keeper = self._keeper(folder)
+        if home is None:
+            self._importer.left_out.add(key)
+        if home is None or not self._is_wanted(home):
+            self._is_partial = True
+            return
+        place = home.project.store_path
+        touched = self._importer.touched.setdefault(place, (home, {}))[1]
+        if key not in touched or touched[key] is None:
+            touched[key] = folder
+        self._conversations[key] = None
+        if wish.dry_run:
+            self._outcome.activities += seen.kind in ("prompt", "call")
+            self._outcome.turns += bool(seen.text)
+            return
+        kept = keeper.keep(seen)
+        self._kept.setdefault(place, (home, {}))[1].setdefault(key, []).append(kept)
+        self._rows += len(kept.reports) + 1
+        self._text += 0 if kept.turn is None else len(kept.turn.text)
+
+    def _keeper(self, folder: str | None) -> tuple[Home | None, Keeper]:
+        found = self._keepers.get(folder or "")
+        if found is None:
+            try:
+                home = self._importer.stores.home(folder, begin=True)
+                if home is not None and self._is_wanted(home) and not self._importer.wish.dry_run:
+                    self._importer.stores.open(home)  # makes its secrets known before anything of it is kept
+            except KiokuError as error:
+                # One project that cannot be recorded, or has settings that it may not have, keeps no other from it.
+                self._outcome.skip(self._path, None, f"{folder}: {error}")
+                home = None
+            bases, exclude = ((), ()) if home is None else (home.bases, home.exclude)
+            found = self._keepers[folder or ""] = home, Keeper(self._form.client, TRANSCRIPT, bases, exclude)
+        return found
+
+    def _is_wanted(self, home: Home) -> bool:
+        wanted = self._importer.wish.project
+        return wanted is None or home.project.root == wanted.root
+
+    def _flush(self) -> None:
+        """Write what waits, one transaction a store."""
+        for home, conversations in self._kept.values():
+            store = self._importer.stores.open(home)
+
+            new, said = store.write(partial(self._write, home=home, conversations=conversations))
+            self._outcome.activities += new
+            self._outcome.turns += said
+            self._stores[store.path] = store.id
+        self._kept.clear()
+        self._rows = self._text = 0
+
+    def _write(self, db: apsw.Connection, home: Home, conversations: dict[str, list[Kept]]) -> tuple[int, int]:
+        new = said = 0
+        now = times.now_ms()
+        project_id = self._importer.stores.open(home).project_id
+        for key, kept in conversations.items():
+            timeout = home.settings.timeout_ms
+            stream = activities.stream(db, redact(key), project_id=project_id, owner=None, timeout_ms=timeout, now=now)
+            if home.own and (folder := self._folders.get(key.partition(":")[2])) is not None:
+                activities.set_folder(db, stream, redact(folder[:4096]))
+            new += record.store(db, stream, _merged(kept), now=now)
+            for found in kept:
+                if found.turn is not None:
+                    said += turns.add_turn(db, stream, found.turn)
+                if found.spent is not None:
+                    turns.add_usage(db, stream, found.spent)
+            versions = {found.version for found in kept if found.version is not None}
+            for version in versions:
+                activities.note_version(db, stream, version)
+        return new, said
+
+    def _derive(self) -> None:
+        """Derive the sessions of what was imported."""
+        if self._importer.wish.dry_run:
+            return
+        for path in self._stores:
+            touched = self._importer.touched.get(path)
+            if touched is not None:
+                store = self._importer.stores.open(touched[0])
+                store.write(lambda db: record.derive_stale(db, now=times.now_ms()))
+
+    def _save(self, identity: str, position: int, lines: int, state: Mapping[str, str], *, is_done: bool) -> None:
+        """Note how far this file is read."""
+        importer = self._importer
+        if importer.wish.dry_run or self._is_partial:
+            return
+        folders = {f"folder:{name}": folder for name, folder in self._folders.items()}
+        found = Source(
+            path=self._path, client=self._form.client, identity=identity,
+            size=self._status.st_size if is_done else 0, changed_at=self._status.st_mtime_ns, position=position,
+            lines=lines, state={**state, **folders}, stores=sorted(self._stores.items()),
+            conversations=list(self._conversations), read_at=times.now_ms(),
+        )  # fmt: skip
+        importer.stores.open(importer.own).write(lambda db: imports.put_source(db, found))
+
+
+def _merged(kept: Iterable[Kept]) -> list[Report]:
+    """Return the reports, those of one thing as one: a call's start and end are often in one batch."""
+    found: dict[int, Report] = {}
+    for one in kept:
+        for report in one.reports:
+            other = found.get(report.key)
+            found[report.key] = report if other is None else other.merged(report)
+    return list(found.values())
+
+
+def _open(path: str) -> int:
+    """Open a file for reading without waiting for what will never come from a FIFO."""
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+
+
+def _identity(stream: io.RawIOBase, position: int) -> str:
+    """Return what tells a file's first `position` bytes from others: checksums of their beginning and their end."""
+    sums = []
+    for start in (0, max(0, position - _COMPARED)):
+        stream.seek(start)
+        sums.append(zlib.crc32(stream.read(min(_COMPARED, position - start)) or b""))
+    return "".join(f"{found:08x}" for found in sums)
+
+
+def _lines(stream: io.RawIOBase, position: int) -> Iterator[tuple[bytes | None, int]]:
+    """Read lines from a position on, each with where it ends; None stands for one that is too long to be held."""
+    stream.seek(position)
+    rest: list[bytes] = []
+    held = 0
+    while chunk := stream.read(CHUNK):
+        start = 0
+        while (cut := chunk.find(b"\n", start)) >= 0:
+            piece = chunk[start : cut + 1]
+            position += held + len(piece)
+            if held + len(piece) > LONGEST_LINE:
+                yield None, position
+            else:
+                yield b"".join((*rest, piece)) if rest else piece, position
+            rest.clear()
+            held = 0
+            start = cut + 1
+        held += len(chunk) - start
+        if held <= LONGEST_LINE:
+            rest.append(chunk[start:])
+        else:
+            rest.clear()
+    if held:
+        yield (b"".join(rest) if held <= LONGEST_LINE else None), position + held

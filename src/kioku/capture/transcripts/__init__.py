@@ -1,0 +1,1 @@
+"""The clients' transcripts, one module a client: bytes in, `Seen` out."""

@@ -1,0 +1,149 @@
+"""`kioku import`: the transcripts that assistants left on this machine become sessions."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+import msgspec
+
+from kioku import settings, times
+from kioku.capture import stores
+from kioku.capture.importing import Importer, Outcome, Wish
+from kioku.capture.transcripts.formats import FORMATS, Format, Places, recognise
+from kioku.cli import places
+from kioku.cli.output import json_option, note, print_json, print_line, project_option
+from kioku.errors import UsageError
+from kioku.words import counted
+
+_SHOWN = 20  # skipped lines and folders that are listed; `--json` has more
+
+
+@click.command("import")
+@click.argument("what", default="all", metavar=f"[{'|'.join(FORMATS)}|all]")
+@click.argument("files", nargs=-1, type=click.Path())
+@click.option("--since", help="Only what happened since: 2026-11-01, 7d, 24h, yesterday.")
+@project_option
+@click.option("--dry-run", is_flag=True, help="Read everything, write nothing, and say what would be imported.")
+@json_option
+def command(
+    what: str, files: tuple[str, ...], since: str | None, folder: str | None, dry_run: bool, as_json: bool
+) -> None:
+    """Import transcripts of assistants' conversations.
+
+    Without FILES, those that are found on this machine. Each conversation goes to the project of its folder; what was
+    imported before is not imported again. --project takes only what happened in one project.
+    """
+    if what != "all" and what not in FORMATS:
+        if os.path.exists(what):
+            files, what = (what, *files), "all"
+        else:
+            raise UsageError(f"there are no transcripts called '{what}'", hint=f"one of: {', '.join(FORMATS)}, all")
+    now = times.now_ms()
+    wish = Wish(
+        since=None if since is None else _instant(since, now),
+        project=None if folder is None else places.find(folder)[0],
+        dry_run=dry_run,
+    )
+    found = list(_given(what, files) if files else _on_this_machine(what, folder))
+    with stores.opened() as open_stores, _progress(found, quiet=as_json) as progress:
+        importer = Importer(open_stores, wish, progress)
+        for form, path in found:
+            importer.take(form, path)
+        outcome = importer.finish()
+    if as_json:
+        print_json({**msgspec.structs.asdict(outcome), "dry_run": dry_run})
+    else:
+        _report(outcome, dry_run=dry_run)
+
+
+def _instant(text: str, now: int) -> int:
+    instant = times.parse_since(text, now)
+    if instant is None:
+        raise UsageError(f"--since: '{text}' is no time", hint="2026-11-01, 7d, 24h, today or yesterday")
+    return instant
+
+
+def _on_this_machine(what: str, folder: str | None) -> Iterator[tuple[Format, str]]:
+    where = Places(home=os.path.expanduser("~"), environ=dict(settings.environment()), folders=_folders(folder))
+    for client, form in FORMATS.items():
+        if what in ("all", client):
+            for path in form.files(where):
+                yield form, path
+
+
+def _folders(folder: str | None) -> tuple[str, ...]:
+    """Return the projects whose own transcripts are looked for: the one we are in, and those that have a store."""
+    from kioku.store import registry
+
+    here = folder or os.getcwd()
+    return tuple(dict.fromkeys([here, *registry.projects()]))
+
+
+def _given(what: str, files: tuple[str, ...]) -> Iterator[tuple[Format, str]]:
+    for given in files:
+        path = os.path.abspath(given)
+        try:
+            with open(path, "rb") as stream:
+                head = stream.read(65_536)
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}", hint="name transcripts that can be read") from error
+        form = FORMATS[what] if what != "all" else recognise(path, head)
+        if form is None:
+            raise UsageError(f"{path} is no transcript that Kioku knows", hint=f"say whose it is: {', '.join(FORMATS)}")
+        yield form, path
+
+
+@contextmanager
+def _progress(found: list[tuple[Format, str]], *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal: bytes, rate and the time left."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _bytes: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("importing"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    total = sum(os.path.getsize(path) for _, path in found if os.path.isfile(path))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("importing", total=total)
+        yield lambda done: bar.update(task, advance=done)
+
+
+def _report(outcome: Outcome, *, dry_run: bool) -> None:
+    if not outcome.files:
+        note("no transcripts were found on this machine")
+        return
+    size = f"{outcome.bytes / 1e6:.1f} MB"
+    looked = f"{counted(outcome.files, 'transcript')} looked at, {outcome.read} with something new ({size})"
+    print_line((looked, ""))
+    verb = "would be imported" if dry_run else "imported"
+    amounts = [(outcome.conversations, "conversation"), (outcome.activities, "activity"), (outcome.turns, "turn")]
+    if not dry_run:
+        amounts.insert(1, (outcome.sessions, "session"))
+    what = ", ".join(counted(*amount) for amount in amounts)
+    if outcome.read:
+        print_line((f"{verb}: ", "bold"), (what, ""))
+    for root, count in sorted(outcome.projects.items())[:_SHOWN]:
+        print_line((f"  {counted(count, 'conversation')} in {root}", ""))
+    if outcome.elsewhere:
+        print_line(("kept in your own store, since their folders are no projects on this machine:", "bold"))
+        for folder, count in sorted(outcome.elsewhere.items())[:_SHOWN]:
+            print_line((f"  {counted(count, 'conversation')} in {folder or 'an unknown folder'}", ""))
+        _more(len(outcome.elsewhere))
+    if outcome.excluded:
+        print_line((f"left out by capture.exclude: {counted(outcome.excluded, 'conversation')}", ""))
+    if outcome.skipped_lines:
+        print_line((f"skipped: {counted(outcome.skipped_lines, 'line')}", "yellow"))
+        for skipped in outcome.skipped[:_SHOWN]:
+            place = skipped.file if skipped.line is None else f"{skipped.file}:{skipped.line}"
+            print_line((f"  {place}: {skipped.reason}", ""))
+        _more(outcome.skipped_lines)
+
+
+def _more(count: int) -> None:
+    if count > _SHOWN:
+        print_line((f"  and {count - _SHOWN} more (--json lists them)", "dim"))

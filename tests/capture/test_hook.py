@@ -1,0 +1,236 @@
+"""`kioku-hook` as clients run it: a real process that never fails, says nothing, and keeps no secret."""
+
+import json
+import os
+import random
+import string
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kioku import hook
+from kioku.capture import spool
+from tests.support import PATIENCE_S, Clock, read_only
+
+HOOK = [sys.executable, "-m", "kioku.hook"]
+
+
+@pytest.fixture
+def state(home: Path) -> Path:
+    return home / ".local" / "state" / "kioku"
+
+
+@pytest.fixture
+def marked(project: Path) -> Path:
+    (project / ".git").mkdir()
+    return project
+
+
+def run(
+    event: Any, *, client: str = "claude", cwd: Path, env: dict[str, str] | None = None, prefix: list[str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the hook on an event, given as bytes or as what becomes JSON."""
+    data = event if isinstance(event, bytes) else json.dumps(event).encode()
+    done = subprocess.run(
+        [*(prefix or []), *HOOK, *client.split()], input=data, capture_output=True, cwd=cwd,
+        env={**os.environ, **(env or {})}, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done
+
+
+def spooled(state: Path) -> list[spool.Record]:
+    return [record for folder in spool.pending(str(state)) for batch in spool.take(folder) for record in batch.records]
+
+
+def everything(state: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in state.rglob("*") if path.is_file())
+
+
+def post(where: Path, **fields: Any) -> dict[str, Any]:
+    return {
+        "session_id": "one", "transcript_path": "/t.jsonl", "cwd": str(where), "hook_event_name": "PostToolUse",
+        "tool_name": "Read", "tool_input": {"file_path": f"{where}/a.py"}, "tool_use_id": "toolu_1",
+        "tool_response": {"content": "the file's own text"}, **fields,
+    }  # fmt: skip
+
+
+def test_an_event_is_kept_with_what_is_needed_of_it_and_nothing_else(marked: Path, state: Path, clock: Clock) -> None:
+    (marked / "sub").mkdir()
+    clock.shift(60)
+    done = run(post(marked / "sub", cwd=str(marked / "sub"), permission_mode="default"), cwd=marked, env=clock.env)
+    assert done.stdout == b""
+    (record,) = spooled(state)
+    assert record.event == {
+        "name": "PostToolUse", "session": "one", "cwd": str(marked / "sub"), "tool": "Read", "call": "toolu_1",
+        "input": {"file_path": f"{marked}/sub/a.py"}, "ok": True,
+    }  # fmt: skip
+    assert (record.client, record.root, record.cwd) == ("claude", str(marked), str(marked / "sub"))
+    assert b"own text" not in everything(state)
+    assert (state / "spool").stat().st_mode & 0o077 == 0
+
+
+def test_camel_case_is_understood(marked: Path, state: Path) -> None:
+    event = {
+        "sessionId": "one", "hookEventName": "PreToolUse", "toolName": "Edit", "toolUseId": "t1",
+        "toolInput": {"filePath": "a.py"}, "cwd": str(marked),
+    }  # fmt: skip
+    run(event, client="vscode", cwd=marked)
+    (record,) = spooled(state)
+    assert record.event["session"] == "one"
+    assert record.event["call"] == "t1"
+
+
+def test_an_event_of_fifty_megabytes_keeps_its_header_and_its_call(marked: Path, state: Path) -> None:
+    event = json.dumps(post(marked, tool_response=None)).encode()
+    head, tail = event[:-1].split(b', "tool_use_id"')
+    big = head + b', "tool_output": "' + b"x" * (50 << 20) + b'", "tool_use_id"' + tail + b"}"
+    run(big, cwd=marked)
+    (record,) = spooled(state)
+    assert (record.event["session"], record.event["call"], record.event["tool"]) == ("one", "toolu_1", "Read")
+    assert len(everything(state)) < 10_000
+
+
+def test_text_is_cut_at_64_kilobytes(marked: Path, state: Path) -> None:
+    run(
+        {"session_id": "one", "hook_event_name": "UserPromptSubmit", "prompt": "word " * 40_000, "cwd": str(marked)},
+        cwd=marked,
+    )
+    (record,) = spooled(state)
+    assert len(record.event["prompt"]) == hook.LONGEST_TEXT
+
+
+BROKEN: list[bytes] = [
+    b"", b" ", b"null", b"[]", b"5", b'"text"', b"{", b'{"session_id": "one"', b"\xff\xfe\x00", b"{}" * 3,
+    b'{"session_id": NaN}', b"[" * 100_000, b'{"a":' * 100_000, b'{"session_id": 1e999999}', b"\xef\xbb\xbf{}",
+    b'{"session_id": {"a": []}, "cwd": 7, "tool_input": [1], "tool_response": "x", "hook_event_name": null}',
+    b'{"x": ' + b"9" * 10_000 + b"}", b'{"prompt": "\\ud800"}', b'{"cwd": "\\u0000"}', b'{"cwd": "relative/path"}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", BROKEN, ids=range(len(BROKEN)))
+def test_whatever_comes_in_the_client_sees_no_failure(data: bytes, marked: Path) -> None:
+    assert run(data, cwd=marked).stdout == b""
+
+
+def test_an_event_that_is_broken_off_keeps_what_was_there(marked: Path, state: Path) -> None:
+    run(json.dumps(post(marked)).encode()[:-40], cwd=marked)
+    (record,) = spooled(state)
+    assert (record.event["session"], record.event["tool"]) == ("one", "Read")
+
+
+@pytest.mark.parametrize("arguments", ["", "nobody", "claude extra", "--help"])
+def test_wrong_usage_is_counted_and_fails_nobody(arguments: str, marked: Path, state: Path) -> None:
+    run(post(marked), client=arguments, cwd=marked)
+    assert spool.counts(str(state)) == {"ignored": 0, "failures": 1}
+
+
+def test_a_folder_without_a_project_is_ignored_in_silence_and_counted(tmp_path: Path, home: Path, state: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for cwd in (plain, home, Path("/"), tmp_path / "missing"):
+        run(post(plain, cwd=str(cwd)), cwd=tmp_path)
+    assert spooled(state) == []
+    assert spool.counts(str(state)) == {"ignored": 4, "failures": 0}
+
+
+def test_a_folder_that_is_excluded_leaves_nothing_at_all(marked: Path, home: Path, state: Path) -> None:
+    config = home / ".config" / "kioku" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[capture]\nexclude = ["{marked}"]\n')
+    (marked / "below").mkdir()
+    for cwd in (marked, marked / "below"):
+        run(post(cwd), cwd=marked)
+    assert not state.exists()
+    run(
+        post(marked),
+        cwd=marked,
+        env={"XDG_CONFIG_HOME": "/nowhere", "KIOKU_CAPTURE_EXCLUDE": f"/x{os.pathsep}{marked}"},
+    )
+    assert not state.exists()
+
+
+def test_no_secret_reaches_the_spool_whatever_field_it_is_in(marked: Path, state: Path) -> None:
+    shuffler = random.Random(7)
+
+    def secret() -> str:
+        return "ghp" + "_" + "".join(shuffler.choices(string.ascii_letters + string.digits, k=36))
+
+    hidden = "".join(shuffler.choices(string.ascii_letters + string.digits, k=24))
+    (marked / ".env").write_text(f"SERVICE_TOKEN={hidden}\n")
+    canaries = [secret() for _ in range(12)]
+    event = post(
+        marked, prompt=canaries[0], last_assistant_message=f"see {canaries[1]}", source=canaries[2], model=canaries[3],
+        tool_name=canaries[4], tool_response={"output": canaries[5]}, agent_id=canaries[6], unknown=canaries[7],
+        tool_input={
+            "command": f"curl -H 'Authorization: Bearer {canaries[8]}' x", "file_path": f"/x/{canaries[9]}",
+            "pattern": canaries[10], "content": canaries[11], "query": f"what is {hidden}?",
+        },
+    )  # fmt: skip
+    run(event, cwd=marked)
+    kept = everything(state).decode()
+    assert len(spooled(state)) == 1
+    assert [one for one in [*canaries, hidden] if one in kept] == []
+
+
+def test_a_patch_is_kept_as_the_names_of_its_files(marked: Path, state: Path) -> None:
+    patch = "*** Begin Patch\n*** Update File: a.py\n@@\n-old line\n+new line\n*** End Patch"
+    for given in (patch, {"input": patch}, {"command": ["apply_patch", patch]}):
+        run(post(marked, tool_name="apply_patch", tool_input=given), client="codex", cwd=marked)
+    assert b"new line" not in everything(state)
+    assert everything(state).count(b"Update File: a.py") == 3
+
+
+def test_the_assistant_is_told_what_was_made_ready_for_its_start(marked: Path, state: Path) -> None:
+    event = {"session_id": "one", "hook_event_name": "SessionStart", "source": "startup", "cwd": str(marked)}
+    assert run(event, cwd=marked).stdout == b""
+    ready = state / "start" / hook.folder_name(str(marked))
+    ready.parent.mkdir()
+    ready.write_text('You were "here".\n' * 2_000)
+    answer = json.loads(run(event, cwd=marked).stdout)
+    assert answer["hookSpecificOutput"]["hookEventName"] == "SessionStart"
+    assert answer["hookSpecificOutput"]["additionalContext"].startswith('You were "here".')
+    assert len(answer["hookSpecificOutput"]["additionalContext"]) <= hook.LONGEST_START_TEXT
+    assert run(post(marked), cwd=marked).stdout == b""
+
+
+def test_where_nothing_can_be_written_the_client_still_sees_no_failure(marked: Path, home: Path) -> None:
+    with read_only(home) as prefix:
+        assert run(post(marked), cwd=marked, prefix=prefix).stdout == b""
+
+
+def test_it_does_not_wait_for_a_client_that_closes_its_output(marked: Path, state: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&- 2>&-', "sh", *HOOK, "claude"], input=json.dumps(post(marked)).encode(), cwd=marked,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert len(spooled(state)) == 1
+
+
+def test_without_the_c_scanner_it_reads_and_writes_the_same(marked: Path, state: Path) -> None:
+    script = (
+        "import sys; sys.modules['_json'] = None; sys.argv = ['kioku-hook', 'claude']; import kioku.hook as h; h.main()"
+    )
+    for command in ([sys.executable, "-c", script], [*HOOK, "claude"]):
+        done = subprocess.run(
+            command, input=json.dumps(post(marked, prompt='é "x" \\ \n\t')).encode(), cwd=marked, timeout=PATIENCE_S
+        )
+        assert done.returncode == 0
+    one, other = spooled(state)
+    assert one.event == other.event
+
+
+def test_it_imports_neither_json_nor_regular_expressions_for_an_ordinary_event(marked: Path) -> None:
+    script = (
+        "import sys; sys.argv = ['kioku-hook', 'claude']; before = set(sys.modules); import kioku.hook as h; h.main();"
+        " print(sorted((set(sys.modules) - before) & {'re', 'json', 'typing', 'hashlib', 'subprocess'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}"],
+        input=json.dumps(post(marked)).encode(), capture_output=True, cwd=marked, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.stdout.decode().strip() == "[]"
