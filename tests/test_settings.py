@@ -53,7 +53,7 @@ def test_config_show_says_who_set_what(project: Path, home: Path) -> None:
         ("[session]\ntimeout_minutes = nan\n", "must be a number"),
         ("[session\n", "is not TOML"),
         ("\x00", "is not TOML"),
-        ("[model]\nbase_url = 'http://x'\n", "no such setting"),
+        ("[model]\nbase_url = 'http://x'\n", "may not be set by a project"),
     ],
 )
 def test_what_cannot_be_accepted_is_an_error_that_names_file_and_key(project: Path, text: str, says: str) -> None:

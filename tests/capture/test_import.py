@@ -120,7 +120,9 @@ def test_a_second_run_adds_nothing_and_an_appended_line_is_all_that_a_third_one_
 
 
 def test_idle_gaps_make_sessions_and_fifty_three_hours_are_no_session(project: Path, home: Path) -> None:
-    lines = [line(number, project, minute=minute) for number, minute in enumerate((0, 1, 2, 40, 41, 53 * 60))]
+    lines = [
+        line(number, project, minute=minute) for number, minute in enumerate((0, 1, 2, 40, 41, 53 * 60, 53 * 60 + 1))
+    ]
     transcript(home, "one", lines)
     assert imported("all", cwd=project)["sessions"] == 3
     found = rows(project, "SELECT id, continues, ended_at - started_at FROM sessions ORDER BY started_at")

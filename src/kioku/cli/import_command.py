@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from kioku import settings, times
-from kioku.capture import stores
+from kioku.capture import draining, stores
 from kioku.capture.importing import Importer, Outcome, Wish
 from kioku.capture.transcripts.formats import FORMATS, Format, Places, recognise
 from kioku.cli import places
@@ -47,15 +47,22 @@ def command(
         dry_run=dry_run,
     )
     found = list(_given(what, files) if files else _on_this_machine(what, folder))
-    with stores.opened() as open_stores, _progress(found, quiet=as_json) as progress:
-        importer = Importer(open_stores, wish, progress)
-        for form, path in found:
-            importer.take(form, path)
-        outcome = importer.finish()
+    with stores.opened() as open_stores:
+        if not dry_run:
+            draining.drain(open_stores)  # what hooks saw of the same conversations
+        outcome = _import(open_stores, wish, found, quiet=as_json)
     if as_json:
         print_json({**msgspec.structs.asdict(outcome), "dry_run": dry_run})
     else:
         _report(outcome, dry_run=dry_run)
+
+
+def _import(open_stores: stores.Stores, wish: Wish, found: list[tuple[Format, str]], *, quiet: bool) -> Outcome:
+    with _progress(found, quiet=quiet) as progress:
+        importer = Importer(open_stores, wish, progress)
+        for form, path in found:
+            importer.take(form, path)
+        return importer.finish()
 
 
 def _instant(text: str, now: int) -> int:

@@ -22,6 +22,8 @@ project_option = click.option(
     help="The project's folder, instead of the one found from here.",
 )
 
+own_option = click.option("--own", is_flag=True, help="Your own store: what belongs to no project on this machine.")
+
 
 def a_number(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
     """Refuse `nan` for an option: it is neither below nor above any bound."""

@@ -16,18 +16,15 @@ from kioku.store.opening import open_for_reading, open_store
 from kioku.store.store import Store
 
 
-def find(folder: str | None) -> tuple[Project, Settings]:
-    """Return the project that a command is about, and its settings."""
+def find(folder: str | None, *, own: bool = False) -> tuple[Project, Settings]:
+    """Return the project that a command is about, and its settings; with `own`, the person's own store."""
+    if own:
+        return project.own(), settings.load(None)
     where = project.find(folder, settings.project_variables(), project.working_folder())
     values = settings.load(where.context_dir)
     redaction.use(redaction.Secrets(values=dotenv.values(where.workdir), allow=values.texts("redaction.allow")))
     prepare()
     return where, values
-
-
-def own() -> tuple[Project, Settings]:
-    """Return the person's own store, of what belongs to no project on this machine, as a project."""
-    return project.own(), settings.load(None)
 
 
 @contextmanager
@@ -37,10 +34,15 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
     Raises StoreError when there is none.
     """
     if not os.path.lexists(where.store_path):
-        raise StoreError(
-            f"nothing has been recorded in {where.root} yet",
-            hint="an assistant that starts 'kioku serve' begins it",
-        )
+        if writable and spool.pending(settings.user_folder("state")):
+            from kioku.capture import draining, stores
+
+            with stores.opened() as homes:
+                draining.drain(homes)
+        hint = "an assistant that starts 'kioku serve' begins it"
+        if where != project.own() and os.path.lexists(project.own().store_path):
+            hint += "; what hooks saw before that is in your own store: kioku sessions list --own"
+        raise StoreError(f"nothing has been recorded in {where.root} yet", hint=hint)
     store = _open(where, writable=writable)
     try:
         for remark in store.notes:
@@ -72,7 +74,7 @@ def judge(where: Project) -> sweep.Judge:
 def _open(where: Project, *, writable: bool) -> Store:
     if writable:
         try:
-            project.prepare(where)
+            (project.prepare_own if where == project.own() else project.prepare)(where)
             return open_store(where.store_path)
         except StoreReadOnlyError:
             pass  # then it is read as it is

@@ -5,7 +5,7 @@ import msgspec
 
 from kioku import times
 from kioku.cli import places
-from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
+from kioku.cli.output import json_option, note, own_option, print_facts, print_json, print_table, project_option
 from kioku.models import Session
 from kioku.reports import sessions as reports
 from kioku.words import counted
@@ -23,6 +23,7 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
 
 @command.command("list")
 @project_option
+@own_option
 @json_option
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many of the newest."
@@ -31,25 +32,37 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
 @click.option("--empty", is_flag=True, help="Also sessions without any activity.")
 def list_(
     folder: str | None = None,
+    own: bool = False,
     as_json: bool = False,
     limit: int = 20,
     status: str | None = None,
     empty: bool = False,
 ) -> None:
     """List the latest sessions."""
-    where, _ = places.find(folder)
+    where, _ = places.find(folder, own=own)
     now = times.now_ms()
     with places.opened(where) as store:
         judge = places.judge(where)
         found = store.read(
             lambda db: reports.listing(db, now=now, judge=judge, limit=limit, status=status, empty=empty)
         )
+        folders = store.read(lambda db: reports.folders(db, [session.id for session in found.sessions]))
     if as_json:
-        print_json({"sessions": [s.as_json() for s in found.sessions], "hidden_empty": found.hidden_empty})
+        print_json(
+            {
+                "sessions": [{**s.as_json(), "folder": folders.get(s.id)} for s in found.sessions],
+                "hidden_empty": found.hidden_empty,
+            }
+        )
         return
-    headings = ("session", "started", "status", "span", "active", "files", "calls", "client", "branch")
+    headings: tuple[str, ...] = (
+        "session", "started", "status", "span", "active", "files", "calls", "client", "branch",
+    )  # fmt: skip
     numbers = ("span", "active", "files", "calls")
     cells = [_cells(session) for session in found.sessions]
+    if own:
+        headings = (*headings, "folder")
+        cells = [(*row, folders.get(session.id, "–")) for row, session in zip(cells, found.sessions, strict=True)]
     print_table(headings, cells, right=numbers, optional=("branch", "calls", "span", "client"))
     if not found.sessions:
         note("no sessions with activity")
@@ -60,11 +73,12 @@ def list_(
 @command.command("show")
 @click.argument("session_id", metavar="ID")
 @project_option
+@own_option
 @json_option
 @click.option("--activities", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many.")
-def show(session_id: str, folder: str | None, as_json: bool, activities: int) -> None:
+def show(session_id: str, folder: str | None, own: bool, as_json: bool, activities: int) -> None:
     """Show one session: its clocks, files, tools and latest activity. The beginning of its id is enough."""
-    where, _ = places.find(folder)
+    where, _ = places.find(folder, own=own)
     now = times.now_ms()
     with places.opened(where) as store:
         judge = places.judge(where)
@@ -72,12 +86,13 @@ def show(session_id: str, folder: str | None, as_json: bool, activities: int) ->
         files = store.read(lambda db: reports.files(db, session.id))
         tools = store.read(lambda db: reports.tools(db, session.id))
         latest = store.read(lambda db: reports.activities(db, session.id, limit=activities))
+        place = store.read(lambda db: reports.folders(db, [session.id])).get(session.id)
     if as_json:
         touched = [msgspec.structs.asdict(file) for file in files]
         recent = [msgspec.structs.asdict(activity) for activity in latest]
-        print_json({**session.as_json(), "touched": touched, "tools": dict(tools), "latest": recent})
+        print_json({**session.as_json(), "folder": place, "touched": touched, "tools": dict(tools), "latest": recent})
         return
-    print_facts(facts(session, now))
+    print_facts([*facts(session, now), *([("folder", place)] if place else [])])
     if files:
         print("\nFiles")
         print_table(

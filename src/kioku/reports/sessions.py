@@ -4,7 +4,7 @@ The status shown is computed for the instant asked about, so it is right on a st
 that has been silent for its timeout is completed, and so is one whose owner is dead.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import apsw
 import msgspec
@@ -108,9 +108,9 @@ def find(db: apsw.Connection, wanted: str, *, now: int, judge: Judge) -> Session
 _ALIAS = """
 SELECT s.id FROM anchors a
 JOIN reports r ON r.key = a.key AND r.stream = a.stream
-JOIN sessions s ON s.stream = a.stream AND s.first_activity_at <= r.at
+JOIN sessions s ON s.stream = a.stream
 WHERE a.id = ? AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source)
-ORDER BY s.first_activity_at DESC LIMIT 1"""
+ORDER BY s.first_activity_at <= r.at DESC, abs(s.first_activity_at - r.at) LIMIT 1"""
 
 
 def _nearest(db: apsw.Connection, wanted: str) -> str:
@@ -119,6 +119,18 @@ def _nearest(db: apsw.Connection, wanted: str) -> str:
     ids = [row[0] for row in db.execute("SELECT id FROM sessions ORDER BY started_at DESC LIMIT 1000")]
     close = difflib.get_close_matches(wanted, ids, 1, 0.3) or ids[:1]
     return f"the nearest is {close[0]}" if close else "no session has been recorded yet"
+
+
+def folders(db: apsw.Connection, session_ids: Sequence[str]) -> dict[str, str]:
+    """Return the folders of those sessions that are kept in a store that is not their folder's."""
+    found: dict[str, str] = {}
+    for session_id in session_ids:
+        row = db.execute(
+            "SELECT x.folder FROM sessions s JOIN streams x ON x.id = s.stream WHERE s.id = ?", (session_id,)
+        ).fetchone()
+        if row is not None and isinstance(row[0], str):
+            found[session_id] = row[0]
+    return found
 
 
 def files(db: apsw.Connection, session_id: str, *, limit: int = 100) -> list[TouchedFile]:

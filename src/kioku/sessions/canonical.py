@@ -13,7 +13,6 @@ import msgspec
 
 from kioku import times
 from kioku.models import (
-    CALL_END,
     ECHO,
     EVIDENCE,
     FILE_READ,
@@ -53,7 +52,6 @@ def canonical(reports: Iterable[Report], *, served: bool) -> Canonical:
     found = sorted(chosen.values(), key=lambda report: (report.at, report.key))
     hidden = _replaced(found)
     kept: list[Report] = []
-    ends: list[Report] = []
     for report in found:
         if report.kind == ECHO and served:
             hidden.add((report.key, report.source))
@@ -64,18 +62,14 @@ def canonical(reports: Iterable[Report], *, served: bool) -> Canonical:
         elif (report.key, report.source) in hidden and report.kind != TURN_END:
             continue  # the end of a turn stays as evidence: not every transcript tells of it
         if is_doubtful(report):
-            end = Report(key=report.key | 1, source=report.source, at=report.until, kind=CALL_END, branch=report.branch)
-            ends.append(end)
             kept.append(msgspec.structs.replace(report, took=None))
         else:
             kept.append(report)
-    if ends:
-        kept = sorted(kept + ends, key=lambda report: (report.at, report.key))
     return Canonical(kept, hidden)
 
 
 def is_doubtful(report: Report) -> bool:
-    """Tell whether nobody measured a call that seems to have been long: its two ends are known, and no more.
+    """Tell whether nobody measured a call that seems to have been long: its start is certain, and no more.
 
     A permission that was asked for in the evening and given in the morning is no night of work.
     """

@@ -80,19 +80,18 @@ def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
             edits.capture(db, row, now=now)
     if (owners := joins.owners(db, stream)) is not None:
         facts["owner"] = owners
-    reports, hidden = canonical.canonical(activities.load(db, stream), served=activities.is_served(db))
+    told = activities.load(db, stream)
+    reports, hidden = canonical.canonical(told, served=activities.is_served(db))
     activities.hide(db, stream, hidden)
     activities.mark_fresh(db, stream)
     marks = [report for report in reports if report.kind in MARKS]
     timeouts = derive.Timeouts(activities.timeouts(db, stream))
     found = derive.runs((report for report in reports if report.kind not in MARKS), timeouts)
-    given: dict[int, list[Anchor]] = {}
-    for anchor in sessions.anchors(db, stream):
-        given.setdefault(anchor.key, []).append(anchor)
+    given = _given(sessions.anchors(db, stream), found, told)
     current = derive.current([run.first_activity_at for run, _ in found], now) if found else 0
     previous: str | None = None
     for index, (run, members) in enumerate(found):
-        ids = sorted((a for m in members for a in given.get(m.key, ())), key=lambda a: (a.created_at, a.id))
+        ids = sorted(given.get(index, ()), key=lambda anchor: (anchor.created_at, anchor.id))
         if not ids:
             ids = [Anchor(new_id(), members[0].key, now)]
             sessions.add_anchor(db, ids[0], stream)
@@ -112,6 +111,29 @@ def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
         known.pop(previous, None)
     for row in known.values():
         sessions.delete(db, row.seq)
+
+
+def _given(
+    anchors: Iterable[Anchor], found: list[tuple[derive.Run, list[Report]]], told: Iterable[Report]
+) -> dict[int, list[Anchor]]:
+    """Return the ids that were given to each run: by the activity that they were given for, or where that was in time.
+
+    Another report may stand for that activity now; then the run that was current at its time has the id.
+    """
+    holder = {member.key: index for index, (_, members) in enumerate(found) for member in members}
+    starts = [run.first_activity_at for run, _ in found]
+    times: dict[int, int] | None = None
+    given: dict[int, list[Anchor]] = {}
+    for anchor in anchors:
+        index = holder.get(anchor.key)
+        if index is None and found:
+            if times is None:
+                times = {report.key: report.at for report in sorted(told, key=lambda r: r.preference, reverse=True)}
+            at = times.get(anchor.key)
+            index = None if at is None else derive.current(starts, at)
+        if index is not None:
+            given.setdefault(index, []).append(anchor)
+    return given
 
 
 def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bool:
