@@ -203,7 +203,11 @@ def test_the_transcript_fills_in_what_hooks_missed_and_counts_nothing_twice(mark
             if number % 2 == 0:
                 send(marked, "UserPromptSubmit", env, prompt=f"do {number}")
             else:
-                given: dict[str, Any] = {"tool_name": "Edit", "tool_use_id": id, "tool_input": {"file_path": f"{marked}/a.py"}}
+                given: dict[str, Any] = {
+                    "tool_name": "Edit",
+                    "tool_use_id": id,
+                    "tool_input": {"file_path": f"{marked}/a.py"},
+                }
                 send(marked, "PreToolUse", env, **given)
                 send(marked, "PostToolUse", env, **given)
     (session,) = sessions(marked)

@@ -15,6 +15,7 @@ from kioku.errors import KiokuError
 
 # command -> module in this package; its click command has the command's name with "_"
 COMMANDS = {
+    "setup": "setup_command",
     "serve": "serve_command",
     "init": "init_command",
     "show": "show_command",

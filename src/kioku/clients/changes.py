@@ -1,0 +1,193 @@
+"""What is to be changed in a client's settings files, as texts before and after, and nothing written yet.
+
+After every edit both texts are read again: whatever is not ours must be the same in both, or the change is refused.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from kioku.clients import jsonc, toml_text
+from kioku.clients.table import NAME, Entry
+from kioku.errors import KiokuError
+
+LARGEST = 8 << 20  # bytes of a settings file that is edited
+_OURS = re.compile(r"(?:^|[\\/\"'])kioku(?:-hook)?(?:\.exe)?(?=[\"']?(?:\s|$))")
+
+
+class Change(NamedTuple):
+    """A file and its text: `before` is None for one that is made, `after` for one that is deleted."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+def add(entries: Sequence[Entry], *, within: str | None) -> list[Change]:
+    """Return the changes that put entries in; none where they are there. Raises KiokuError, naming the file.
+
+    `within` is the project whose files these are: a link out of it is not followed.
+    """
+    return _changes(entries, within, _added)
+
+
+def remove(entries: Sequence[Entry], *, within: str | None) -> list[Change]:
+    """Return the changes that take entries out. Raises KiokuError."""
+    return _changes(entries, within, _removed)
+
+
+def _changes(entries: Sequence[Entry], within: str | None, edit: Any) -> list[Change]:
+    texts: dict[str, tuple[str | None, str | None]] = {}
+    for entry in entries:
+        path = resolve(entry.file, within)
+        if path not in texts:
+            before = read(path)
+            texts[path] = before, before
+        before, text = texts[path]
+        try:
+            after = edit(text, entry)
+            _require_the_rest(before or "", after or "", entry)
+        except (jsonc.JsoncError, toml_text.TomlError) as error:
+            raise KiokuError(
+                f"{path}: {error}", hint=f"add this by hand, or mend the file: {by_hand(entry)}"
+            ) from error
+        texts[path] = before, after
+    return [Change(path, before, after) for path, (before, after) in texts.items() if before != after]
+
+
+def by_hand(entry: Entry) -> str:
+    """Return what a person would write into the file."""
+    import json
+
+    value: Any = entry.value if entry.events is None else {event: [item] for event, item in entry.events.items()}
+    for key in reversed(entry.path):
+        value = {key: value}
+    return json.dumps(value)
+
+
+def resolve(path: str, within: str | None) -> str:
+    """Return the file that a path leads to. A person's own links are followed; a project's stay inside of it."""
+    real = os.path.realpath(path)
+    if within is not None and os.path.commonpath([os.path.realpath(within), real]) != os.path.realpath(within):
+        raise KiokuError(f"{path} leads out of the project", hint="Kioku follows no such link: replace it by a file")
+    return real
+
+
+def read(path: str) -> str | None:
+    """Return a settings file's text, None where there is none. Raises KiokuError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise KiokuError(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from error
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise KiokuError(f"{path} is no regular file", hint="move it away")
+        if status.st_size > LARGEST:
+            raise KiokuError(f"{path} is larger than {LARGEST >> 20} MB", hint="is it a settings file?")
+        try:
+            return stream.read().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise KiokuError(f"{path} is not UTF-8", hint="save it as UTF-8") from error
+
+
+def is_ours(value: Any) -> bool:
+    """Tell whether an entry was made by Kioku: its command is one of ours, wherever it is installed."""
+    if not isinstance(value, Mapping):
+        return False
+    inner = value.get("hooks")
+    if isinstance(inner, list):
+        return any(is_ours(item) for item in inner)
+    command = value.get("command")
+    return isinstance(command, str) and _OURS.search(command) is not None
+
+
+def _is_toml(entry: Entry) -> bool:
+    return entry.file.endswith(".toml")
+
+
+def _values(text: str, entry: Entry) -> Any:
+    if _is_toml(entry):
+        return toml_text.parse(text)
+    return jsonc.parse(text).value if text.strip("\ufeff \t\r\n") else {}
+
+
+def _added(text: str | None, entry: Entry) -> str:
+    given = text or ""
+    if entry.events is None:
+        present = toml_text.find(_values(given, entry), entry.path)
+        if present == entry.value:
+            return given
+        if present is not None and not is_ours(present):
+            raise jsonc.JsoncError(f"'{'.'.join(entry.path)}' is somebody else's")
+        if _is_toml(entry):
+            return toml_text.add(given, entry.path, entry.value)
+        return jsonc.add(given, entry.path, entry.value)
+    for name, value in (entry.beside or {}).items():
+        if name not in _values(given, entry):
+            given = jsonc.add(given, (name,), value)
+    for event, item in entry.events.items():
+        path = (*entry.path, event)
+        present = toml_text.find(_values(given, entry), path)
+        if present is not None and not isinstance(present, list):
+            raise jsonc.JsoncError(f"'{'.'.join(path)}' is no list")
+        ours = [index for index, found in enumerate(present or []) if is_ours(found)]
+        if [(present or [])[index] for index in ours] == [item]:
+            continue
+        for index in reversed(ours):
+            given = jsonc.remove(given, (*path, index))
+        given = jsonc.add(given, (*path, "-"), item)
+    return given
+
+
+def _removed(text: str | None, entry: Entry) -> str | None:
+    if text is None:
+        return None
+    if entry.events is None:
+        present = toml_text.find(_values(text, entry), entry.path)
+        if not is_ours(present):
+            return text
+        text = (toml_text if _is_toml(entry) else jsonc).remove(text, entry.path)
+        return text if _is_toml(entry) else _without_empty(text, entry.path[:-1])
+    for event in _values(text, entry).get(entry.path[0], {}) if isinstance(_values(text, entry), dict) else ():
+        path = (*entry.path, event)
+        present = toml_text.find(_values(text, entry), path)
+        ours = (
+            [index for index, found in enumerate(present or []) if is_ours(found)] if isinstance(present, list) else []
+        )
+        for index in reversed(ours):
+            text = jsonc.remove(text, (*path, index))
+        if ours:
+            text = _without_empty(text, path)
+    return text
+
+
+def _without_empty(text: str, path: Sequence[str]) -> str:
+    """Take out what our entry has left empty, from the inside."""
+    for length in range(len(path), 0, -1):
+        if toml_text.find(jsonc.parse(text).value, path[:length]) in ({}, []):
+            text = jsonc.remove(text, path[:length])
+    return text
+
+
+def _require_the_rest(before: str, after: str, entry: Entry) -> None:
+    """Make sure that an edit changed nothing of the person's."""
+    was, now = (_without_ours(_values(text, entry)) for text in (before, after))
+    for name in entry.beside or {}:
+        now.pop(name, None) if isinstance(now, dict) and isinstance(was, dict) and name not in was else None
+    if was != now:
+        raise jsonc.JsoncError("cannot be changed without changing what is yours")
+
+
+def _without_ours(value: Any) -> Any:
+    """Return settings without our entries, and without what is empty then."""
+    if isinstance(value, Mapping):
+        kept = {key: _without_ours(part) for key, part in value.items() if not (key == NAME and is_ours(part))}
+        return {key: part for key, part in kept.items() if part not in ({}, [])}
+    if isinstance(value, list):
+        return [_without_ours(part) for part in value if not is_ours(part)]
+    return value

@@ -1,0 +1,89 @@
+"""What is registered where: for set-up, which must not register twice, and for `doctor`."""
+
+import json
+import os
+import shutil
+from typing import NamedTuple
+
+from kioku.clients import changes, jsonc, toml_text
+from kioku.clients.table import CLIENTS, Client, Entry, Place, claude_folder
+from kioku.errors import KiokuError
+
+
+class Registration(NamedTuple):
+    """How a client that is on this machine knows Kioku. Unknown is None.
+
+    `missing` are the events whose hooks are not set up; `broken` names a command that is registered and not there.
+    """
+
+    client: Client
+    server: bool
+    hooks: bool | None
+    missing: tuple[str, ...]
+    broken: str | None
+    plugin: bool
+
+
+def is_installed(client: Client, place: Place) -> bool:
+    """Tell whether a client is on this machine: its program on the path, or its folder in the home."""
+    path = place.environ.get("PATH")
+    return any(shutil.which(program, path=path) for program in client.programs) or any(
+        os.path.isdir(folder) for folder in client.folders(place)
+    )
+
+
+def has_plugin(place: Place) -> bool:
+    """Tell whether Claude Code has Kioku's plugin, which registers everything itself."""
+    try:
+        text = changes.read(os.path.join(claude_folder(place), "settings.json"))
+        enabled = toml_text.find(jsonc.parse(text or "{}").value, ("enabledPlugins",))
+    except (KiokuError, jsonc.JsoncError):
+        return False
+    return isinstance(enabled, dict) and any(name.partition("@")[0] == "kioku" and on for name, on in enabled.items())
+
+
+def registered(place: Place) -> list[Registration]:
+    """Return how each client that is installed knows Kioku, for the person or for the project. Raises nothing."""
+    found = []
+    for client in CLIENTS:
+        if not is_installed(client, place):
+            continue
+        entries = client.user(place, "kioku", "kioku-hook") if client.user is not None else []
+        if place.project is not None and client.project is not None:
+            entries += client.project(place, "kioku", "kioku-hook")
+        server, events, expected, broken = False, set[str](), set[str](), None
+        for entry in entries:
+            expected |= set(entry.events or ())
+            for event, command in _commands(entry):
+                if event is None:
+                    server = True
+                else:
+                    events.add(event)
+                program = command.strip("\"'").split("kioku-hook")[0] + "kioku-hook" if event else command
+                if not shutil.which(program.strip("\"'"), path=place.environ.get("PATH")):
+                    broken = command
+        plugin = client.name == "claude" and has_plugin(place)
+        missing = tuple(sorted(expected - events)) if events else ()
+        hooks = None if not expected else bool(events) or plugin
+        found.append(Registration(client, server or plugin, hooks, missing, broken, plugin))
+    return found
+
+
+def _commands(entry: Entry) -> list[tuple[str | None, str]]:
+    """Return our commands in a file: (event, command); the server's has no event."""
+    try:
+        text = changes.read(entry.file) or ""
+        values = toml_text.parse(text) if entry.file.endswith(".toml") else jsonc.parse(text or "{}").value
+    except (KiokuError, jsonc.JsoncError, toml_text.TomlError, json.JSONDecodeError):
+        return []
+    if entry.events is None:
+        present = toml_text.find(values, entry.path)
+        return [(None, present["command"])] if changes.is_ours(present) else []
+    found: list[tuple[str | None, str]] = []
+    for event in entry.events:
+        items = toml_text.find(values, (*entry.path, event))
+        for item in items if isinstance(items, list) else ():
+            if changes.is_ours(item):
+                inner = item.get("hooks", [item])
+                found += [(event, one["command"]) for one in inner if changes.is_ours(one)]
+    return found
