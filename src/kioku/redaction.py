@@ -28,9 +28,10 @@ class UnredactedError(AssertionError):
     """A writer was given text that did not come through `redact`: a defect of ours."""
 
 
-# What is hidden wherever it occurs (`values`), and what never is (`allow`): texts that must match exactly. No class of
-# `typing`'s, whose import costs the hook more than its whole work.
-Secrets = namedtuple("Secrets", ("values", "allow"), defaults=((), ()))  # noqa: PYI024
+# What is hidden wherever it occurs (`values`), and what never is (`allow`): texts that must match exactly. With
+# `keeps_lines` a mark is followed by the line ends that it stands for. No class of `typing`'s, whose import costs the
+# hook more than its whole work.
+Secrets = namedtuple("Secrets", ("values", "allow", "keeps_lines"), defaults=((), (), False))  # noqa: PYI024
 
 
 # What this process knows of the projects it works for. It may only grow more careful than one project asks for: text of
@@ -168,7 +169,8 @@ def _replacer(rule: Rule) -> Callable[[str], str]:
             if not (check(secret) if check is not None else rule.check is None or is_assigned(match)):
                 return match.group()  # type: ignore[no-any-return]
             whole, start = match.group(), match.start()
-            return f"{whole[: match.start(group) - start]}{mark}{whole[match.end(group) - start :]}"
+            lines = "\n" * secret.count("\n") if _secrets.keeps_lines else ""
+            return f"{whole[: match.start(group) - start]}{mark}{lines}{whole[match.end(group) - start :]}"
 
         def replace(text: str) -> str:
             if rule.check == "is_assigned" and len(folded := text.lower()) == len(text):
