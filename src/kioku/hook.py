@@ -83,12 +83,21 @@ def _handle(arguments: list[str], state: str) -> None:
 
     redaction.use(redaction.Secrets(values=dotenv.values(root), allow=allow))
     record = {
-        "v": 1, "id": os.urandom(8).hex(), "at": now_ms(), "client": arguments[0], "root": root, "cwd": cwd,
-        "process": client_process(os.getppid()), "event": _redacted(event, redaction.redact),
+        "v": 1, "id": os.urandom(8).hex(), "at": now_ms(), "client": _client(arguments[0], told), "root": root,
+        "cwd": cwd, "process": client_process(os.getppid()), "event": _redacted(event, redaction.redact),
     }  # fmt: skip
     append(os.path.join(state, "spool", folder_name(root)), encode(record))
     if event.get("name") in ("SessionStart", "sessionStart"):
         _tell(state, root)
+
+
+def _client(named: str, told: "dict[str, Any]") -> str:
+    """Return whose event it is: VS Code and Cursor run Claude Code's hooks too, beside their own."""
+    if named == "claude" and "cursor_version" in told:
+        return "cursor"
+    if named == "claude" and "hookEventName" in told and "hook_event_name" not in told:
+        return "vscode"
+    return named
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

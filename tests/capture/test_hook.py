@@ -84,6 +84,22 @@ def test_camel_case_is_understood(marked: Path, state: Path) -> None:
     assert record.event["call"] == "t1"
 
 
+@pytest.mark.parametrize(
+    ("fields", "client"),
+    [
+        ({"hookEventName": "Stop", "sessionId": "one"}, "vscode"),
+        ({"hook_event_name": "Stop", "session_id": "one", "cursor_version": "2.0"}, "cursor"),
+        ({"hook_event_name": "Stop", "session_id": "one"}, "claude"),
+    ],
+)
+def test_an_editor_that_runs_claude_codes_hooks_is_known_by_its_words(
+    marked: Path, state: Path, fields: dict[str, str], client: str
+) -> None:
+    run({**fields, "cwd": str(marked)}, cwd=marked)
+    (record,) = spooled(state)
+    assert record.client == client
+
+
 def test_an_event_of_fifty_megabytes_keeps_its_header_and_its_call(marked: Path, state: Path) -> None:
     event = json.dumps(post(marked, tool_response=None)).encode()
     head, tail = event[:-1].split(b', "tool_use_id"')

@@ -5,9 +5,9 @@ same rows again: they have keys of their own, so nothing is there twice. A proje
 its events in the spool, and no other's.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import apsw
 
@@ -26,7 +26,8 @@ from kioku.store import activities, imports, joins, turns
 
 _SUCCEEDS = frozenset({"clear", "resume", "fork"})  # how a conversation begins that takes another's place
 
-TORN = redact("spool.torn")
+TORN: Final = redact("spool.torn")
+HEARD: Final = "heard."  # and the client's word: how many of its events were taken in, and when the last one was
 
 
 class Drained(NamedTuple):
@@ -88,10 +89,13 @@ def _take(stores: Stores, batch: Batch) -> int:
 
 
 def _write(
-    db: apsw.Connection, home: Home, project_id: str, batch: tuple[str, int], records: Iterable[Record], now: int
+    db: apsw.Connection, home: Home, project_id: str, batch: tuple[str, int], records: Sequence[Record], now: int
 ) -> None:
     if imports.take_batch(db, batch[0], now):
         imports.count(db, TORN, batch[1], now)
+        for client, events_of in _by_client(records).items():
+            latest = min(now, max(told.at for told in events_of))
+            imports.count(db, redact(f"{HEARD}{client}"), len(events_of), latest)
     timeout = home.settings.timeout_ms
     keepers: dict[str, Keeper] = {}
     streams: dict[str, int] = {}
@@ -126,6 +130,13 @@ def _write(
     for process in seen_anew:
         joining.join_under(db, process, project_id=project_id, timeout_ms=timeout, now=now)
     record.derive_stale(db, now=now)
+
+
+def _by_client(records: Iterable[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for told in records:
+        found.setdefault(told.client, []).append(told)
+    return found
 
 
 def backlog() -> Iterator[tuple[str, int, int | None]]:

@@ -6,7 +6,7 @@ from kioku import times
 from kioku.cli import places
 from kioku.cli.output import a_number, json_option, print_json, print_line, project_option
 from kioku.doctor import checks
-from kioku.doctor.checks import Finding
+from kioku.doctor.finding import Finding, State
 
 
 @click.command("doctor")
@@ -40,7 +40,7 @@ def command(
             timeout_ms = None if timeout_minutes is None else round(timeout_minutes * times.MINUTE)
             result = checks.rebuild(store, now, timeout_ms)
         differing = f"{len(result.different)} differ from before" if result.different else "the same rows as before"
-        state: checks.State = "warning" if result.different and timeout_minutes is None else "ok"
+        state: State = "warning" if result.different and timeout_minutes is None else "ok"
         said.append(
             Finding(check="rebuild", state=state, found=f"{result.sessions} sessions derived anew, {differing}")
         )

@@ -34,15 +34,9 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
     Raises StoreError when there is none.
     """
     if not os.path.lexists(where.store_path):
-        if writable and spool.pending(settings.user_folder("state")):
-            from kioku.capture import draining, stores
-
-            with stores.opened() as homes:
-                draining.drain(homes)
-        hint = "an assistant that starts 'kioku serve' begins it"
-        if where != project.own() and os.path.lexists(project.own().store_path):
-            hint += "; what hooks saw before that is in your own store: kioku sessions list --own"
-        raise StoreError(f"nothing has been recorded in {where.root} yet", hint=hint)
+        if writable:
+            drain_to_own()
+        raise StoreError(f"nothing has been recorded in {where.root} yet", hint=hint_without_store(where))
     store = _open(where, writable=writable)
     try:
         for remark in store.notes:
@@ -53,6 +47,25 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
         yield store
     finally:
         store.close()
+
+
+def hint_without_store(where: Project) -> str:
+    """Return what to say about a project in which nothing is recorded yet."""
+    hint = "an assistant that starts 'kioku serve' begins it"
+    if where != project.own() and os.path.lexists(project.own().store_path):
+        hint += "; what hooks saw before that is in your own store: kioku sessions list --own"
+    return hint
+
+
+def drain_to_own() -> None:
+    """Take in what hooks have left, where the project at hand has no store."""
+    if not spool.pending(settings.user_folder("state")):
+        return
+    from kioku.capture import draining, stores
+
+    with stores.opened() as homes:
+        for root, reason in draining.drain(homes).left:
+            note(f"note: events of {root} wait to be recorded: {reason}")
 
 
 def _drain(where: Project, store: Store) -> None:

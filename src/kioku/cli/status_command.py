@@ -7,6 +7,8 @@ import click
 from kioku import times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
+from kioku.doctor import capture
+from kioku.doctor.capture import Assistant, Capture
 from kioku.reports import health
 from kioku.reports import sessions as reports
 from kioku.words import counted
@@ -20,17 +22,21 @@ def command(folder: str | None, as_json: bool) -> None:
     where, values = places.find(folder)
     now, judge = times.now_ms(), places.judge(where)
     if not os.path.lexists(where.store_path):
+        places.drain_to_own()
+        found = capture.look(where, None, now, compare=False)
         if as_json:
-            print_json({"project": where.root, "store": None, "active": []})
+            print_json({"project": where.root, "store": None, "active": [], "capture": found.as_json()})
             return
         print_facts([("project", where.root), ("store", "nothing recorded yet")])
-        note("an assistant that starts 'kioku serve' begins it")
+        note(places.hint_without_store(where))
+        _print_capture(found, now)
         return
     with places.opened(where) as store:
         active = store.read(lambda db: reports.listing(db, now=now, judge=judge, status="active", limit=100)).sessions
         last = store.read(lambda db: reports.listing(db, now=now, judge=judge, limit=1)).sessions
         totals = store.read(health.totals)
         registered = store.is_registered
+        found = capture.look(where, store, now, compare=False)
     size = sum(health.sizes(where.store_path).values())
     if as_json:
         print_json(
@@ -44,6 +50,7 @@ def command(folder: str | None, as_json: bool) -> None:
                 "files": totals.files,
                 "timeout_minutes": values.timeout_ms / times.MINUTE,
                 "active": [session.as_json() for session in active],
+                "capture": found.as_json(),
             }
         )
         return
@@ -78,3 +85,36 @@ def command(folder: str | None, as_json: bool) -> None:
         print_table(headings, rows, right=("files", "calls"))
     else:
         print("\nNothing is being recorded now.")
+    _print_capture(found, now)
+
+
+def _print_capture(found: Capture, now: int) -> None:
+    """Print how each assistant on this machine is connected, and what needs the person's attention."""
+    if found.assistants:
+        print("\nAssistants on this machine")
+        rows = [
+            (
+                assistant.registration.client.title,
+                "yes" if assistant.registration.server else "no",
+                _hooks_text(assistant),
+                capture.last_event_text(assistant, now),
+                str(assistant.waiting or ""),
+            )
+            for assistant in found.assistants
+        ]
+        print_table(("assistant", "server", "hooks", "last event", "to import"), rows, right=("to import",))
+        if not all(assistant.registration.server for assistant in found.assistants):
+            note("kioku setup connects them")
+    size, oldest = found.backlog
+    if oldest is not None:
+        note(f"{capture.size_text(size)} of events wait to be recorded, since {times.ago_text(oldest, now)}")
+    if found.ending:
+        transcripts = counted(len(found.ending), "transcript")
+        note(f"{transcripts} will soon be deleted by Claude Code and are not imported: kioku import claude")
+
+
+def _hooks_text(assistant: Assistant) -> str:
+    known = assistant.registration
+    if not known.hooks:
+        return "–" if known.hooks is None else "no"
+    return "not run: see kioku doctor" if assistant.trust.runs is False else "yes"

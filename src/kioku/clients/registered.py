@@ -13,7 +13,8 @@ from kioku.errors import KiokuError
 class Registration(NamedTuple):
     """How a client that is on this machine knows Kioku. Unknown is None.
 
-    `missing` are the events whose hooks are not set up; `broken` names a command that is registered and not there.
+    `missing` are the events whose hooks are not set up; `broken` names a command that is registered and not there;
+    `twice` tells that the plugin and the settings both register Kioku.
     """
 
     client: Client
@@ -22,6 +23,7 @@ class Registration(NamedTuple):
     missing: tuple[str, ...]
     broken: str | None
     plugin: bool
+    twice: bool
 
 
 def is_installed(client: Client, place: Place) -> bool:
@@ -49,11 +51,11 @@ def registered(place: Place) -> list[Registration]:
         if not is_installed(client, place):
             continue
         entries = client.user(place, "kioku", "kioku-hook") if client.user is not None else []
+        expected = {event for entry in entries for event in entry.events or ()}
         if place.project is not None and client.project is not None:
             entries += client.project(place, "kioku", "kioku-hook")
-        server, events, expected, broken = False, set[str](), set[str](), None
+        server, events, broken = False, set[str](), None
         for entry in entries:
-            expected |= set(entry.events or ())
             for event, command in _commands(entry):
                 if event is None:
                     server = True
@@ -64,8 +66,9 @@ def registered(place: Place) -> list[Registration]:
                     broken = command
         plugin = client.name == "claude" and has_plugin(place)
         missing = tuple(sorted(expected - events)) if events else ()
-        hooks = None if not expected else bool(events) or plugin
-        found.append(Registration(client, server or plugin, hooks, missing, broken, plugin))
+        hooks = None if not expected and not events else bool(events) or plugin
+        twice = plugin and (server or bool(events))
+        found.append(Registration(client, server or plugin, hooks, missing, broken, plugin, twice))
     return found
 
 

@@ -133,8 +133,13 @@ def _codex(folder: str, serve: str, hook: str) -> list[Entry]:
     ]
 
 
+def codex_folder(place: Place) -> str:
+    """Return the folder of Codex's settings."""
+    return place.environ.get("CODEX_HOME") or os.path.join(place.home, ".codex")
+
+
 def _codex_user(place: Place, serve: str, hook: str) -> list[Entry]:
-    return _codex(place.environ.get("CODEX_HOME") or os.path.join(place.home, ".codex"), serve, hook)
+    return _codex(codex_folder(place), serve, hook)
 
 
 def _codex_project(place: Place, serve: str, hook: str) -> list[Entry]:
@@ -214,10 +219,6 @@ def _desktop_folder(place: Place) -> list[str]:
     return [os.path.join(place.config_home(), "Claude")]
 
 
-def _codex_folder(place: Place) -> list[str]:
-    return [place.environ.get("CODEX_HOME") or os.path.join(place.home, ".codex")]
-
-
 def _zed_folder(place: Place) -> list[str]:
     return [os.path.join(place.config_home(), "zed"), os.path.join(place.home, ".config", "zed")]
 
@@ -229,7 +230,7 @@ CLIENTS: Final = (
         "it records one project only: name it with --project",
     ),
     Client(
-        "codex", "Codex", ("codex",), _codex_folder, _codex_user, _codex_project,
+        "codex", "Codex", ("codex",), lambda place: [codex_folder(place)], _codex_user, _codex_project,
         "Codex asks whether you trust the hooks: say yes with /hooks",
     ),
     Client("gemini", "Gemini CLI", ("gemini",), _home(".gemini"), _gemini_user, _gemini_project),

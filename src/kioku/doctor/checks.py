@@ -8,12 +8,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import apsw
 import msgspec
 
 from kioku import project, times
+from kioku.doctor import capture
+from kioku.doctor.finding import Finding
 from kioku.errors import KiokuError, StoreDamagedError, StoreError
 from kioku.project import Project
 from kioku.reports import health
@@ -26,29 +27,11 @@ from kioku.store.opening import check_whole, open_for_reading, open_store
 from kioku.store.store import Store
 from kioku.words import counted
 
-State = Literal["ok", "warning", "problem"]
-
 OLDEST_SQLITE = (
     3,
     51,
     3,
 )  # earlier ones can damage a store when a write-ahead log is reset (sqlite.org/wal.html)
-
-
-class Finding(msgspec.Struct, kw_only=True):
-    """What a check found. `mend` does what `fix` says, where that is safe."""
-
-    check: str
-    state: State
-    found: str
-    why: str = ""
-    fix: str = ""
-    mend: Callable[[], None] | None = None
-
-    def as_json(self) -> dict[str, str | bool]:
-        """Return the finding as plain values."""
-        texts = {name: getattr(self, name) for name in ("check", "state", "found", "why", "fix")}
-        return {**texts, "fixable": self.mend is not None}
 
 
 class Patient(msgspec.Struct):
@@ -278,7 +261,13 @@ def _sweep(patient: Patient) -> None:
         store.close()
 
 
-CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (_programs, _folder, _store, _sessions, _servers)
+def _capture(patient: Patient) -> Iterator[Finding]:
+    yield from capture.check(patient.project, patient.store, patient.now)
+
+
+CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
+    _programs, _folder, _store, _sessions, _servers, _capture,
+)  # fmt: skip
 
 
 class Rebuilt(msgspec.Struct, frozen=True):

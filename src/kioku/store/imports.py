@@ -4,7 +4,7 @@ Positions are in the person's own store; batches and counters in the store that 
 together. Every function works inside the caller's transaction.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 import msgspec
@@ -91,6 +91,14 @@ def count(db: apsw.Connection, name: Redacted, more: int, now: int) -> None:
         )
 
 
-def counters(db: apsw.Connection) -> dict[str, int]:
-    """Return every counter."""
-    return {str(name): int(value) for name, value in db.execute("SELECT name, value FROM counters")}
+class Counter(NamedTuple):
+    """How often something happened, and when it did for the last time (ms)."""
+
+    value: int
+    at: int
+
+
+def counters(db: apsw.Connection) -> dict[str, Counter]:
+    """Return every counter that holds what we put into it."""
+    rows = db.execute("SELECT name, value, at FROM counters WHERE typeof(value) = 'integer' AND typeof(at) = 'integer'")
+    return {str(name): Counter(value, at) for name, value, at in rows}
