@@ -1,9 +1,9 @@
-"""Runs the benchmarks that are named, or all of them; ends with 1 when a figure is over its limit."""
+"""Runs the benchmarks that are named, or all of them; ends with 1 when a figure misses its limit."""
 
 import sys
 import time
 
-from scripts.benchmarks import bulk, crashes, project, recording, searching, starting
+from scripts.benchmarks import bulk, capturing, crashes, project, recording, searching, starting
 from scripts.benchmarks.figures import Figure
 
 BENCHMARKS = {
@@ -11,6 +11,9 @@ BENCHMARKS = {
     "end": starting.end,
     "read": recording.read_file,
     "grep": searching.grep,
+    "hook": capturing.hook,
+    "import": capturing.importing,
+    "redact": capturing.redacting,
     "cleanup": bulk.cleanup,
     "scan": project.scan,
     "together": crashes.together,
@@ -34,7 +37,7 @@ def main(names: list[str]) -> int:
             if not figure.is_met:
                 missed.append(figure)
         print(f"    ({name}: {time.monotonic() - started:.0f} s)", flush=True)
-    print(f"\n{len(missed)} over the limit" if missed else "\nall within their limits")
+    print(f"\n{len(missed)} missed" if missed else "\nall within their limits")
     return 1 if missed else 0
 
 

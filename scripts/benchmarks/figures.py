@@ -21,21 +21,24 @@ INITIALIZE = {
 
 
 class Figure(NamedTuple):
-    """A measured figure and its limit, in one unit; without a limit it is only told."""
+    """A measured figure and what it may be at most (`limit`) or must be at `least`, in one unit; else only told."""
 
     what: str
     value: float
     unit: str
     limit: float | None = None
     remark: str = ""
+    least: float | None = None
 
     @property
     def is_met(self) -> bool:
-        return self.limit is None or self.value <= self.limit
+        return (self.limit is None or self.value <= self.limit) and (self.least is None or self.value >= self.least)
 
     def __str__(self) -> str:
-        verdict = "" if self.limit is None else ("  ok" if self.is_met else "  OVER")
-        limit = "" if self.limit is None else f"  (at most {self.limit:g})"
+        words = (("at most", self.limit), ("at least", self.least))
+        bounds = [f"{word} {bound:g}" for word, bound in words if bound is not None]
+        verdict = "" if not bounds else ("  ok" if self.is_met else "  MISSED")
+        limit = f"  ({', '.join(bounds)})" if bounds else ""
         remark = f"  [{self.remark}]" if self.remark else ""
         return f"{self.what:<62} {self.value:>10.3f} {self.unit}{limit}{verdict}{remark}"
 
