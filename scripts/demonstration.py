@@ -1,12 +1,15 @@
-"""A real MCP client works through `kioku serve` on this repository; then the recorded session is shown."""
+"""A real MCP client works through `kioku serve` on this repository, and hooks tell of the rest; both are shown."""
 
+import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import anyio
+import apsw
 from mcp.client.stdio import stdio_client
 from mcp_types import Implementation
 
@@ -26,13 +29,29 @@ WORK: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+CONVERSATION = str(uuid.uuid4())  # as a client names it, to its hooks and to the server
+
+TOKEN = "gh" + "p_" + "x9K2mQ7vLr4TzB8w" * 2 + "a1b2"
+
+
+def hook(event: str, **fields: Any) -> None:
+    """Run the hook as Claude Code would."""
+    told = {"session_id": CONVERSATION, "cwd": str(ROOT), "hook_event_name": event, **fields}
+    subprocess.run([f"{KIOKU}-hook", "claude"], input=json.dumps(told), text=True, check=True)
+    print(f"  {'hook':<8}{event}: {fields.get('prompt') or fields.get('tool_name') or '…'}")
+
+
 async def work() -> str:
     """Let a client work for a moment; return the session's id."""
     session_id = ""
-    server = StdioServerParameters(command=KIOKU, args=["serve", "--project", str(ROOT)], cwd=ROOT)
+    server = StdioServerParameters(
+        command=KIOKU, args=["serve", "--project", str(ROOT)], cwd=ROOT,
+        env={**os.environ, "CLAUDE_CODE_SESSION_ID": CONVERSATION},
+    )  # fmt: skip
     client = Implementation(name="demo-assistant", version="1.0")
     async with stdio_client(server) as streams, ClientSession(*streams, client_info=client) as session:
         await session.initialize()
+        hook("UserPromptSubmit", prompt=f"See how sessions end. The token is {TOKEN}.")
         for tool, arguments in WORK:
             result = await session.call_tool(tool, arguments)
             text = getattr(result.content[0], "text", "")
@@ -42,6 +61,14 @@ async def work() -> str:
             print(f"  {mark:<8}{tool}({said})\n          {first[:96]}")
             if tool == "sessions" and result.structured_content:
                 session_id = str(result.structured_content["id"])
+        edit = {
+            "tool_name": "Edit",
+            "tool_use_id": f"toolu_{uuid.uuid4().hex}",
+            "tool_input": {"file_path": "README.md"},
+        }
+        hook("PreToolUse", **edit)
+        hook("PostToolUse", **edit)
+        hook("Stop", last_assistant_message="They end when the assistant says so.")
     return session_id
 
 
@@ -70,11 +97,17 @@ def show(*arguments: str) -> None:
 
 
 def main() -> None:
-    print("\nAn assistant starts 'kioku serve' and works:\n")
+    print("\nAn assistant starts 'kioku serve' and works; its hooks tell what it does with its own tools:\n")
     session_id = anyio.run(work)
     print("\nIt closed the connection, and the session was ended and kept:")
     show("sessions", "list", "--limit", "5")
     show("sessions", "show", session_id[:8], "--activities", "5")
+    print("\nWhat was said is kept too, without the secret:")
+    db = apsw.Connection(
+        f"file:{ROOT}/.context/sessions.db?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    )
+    for role, text in db.execute("SELECT role, text FROM session_turns ORDER BY at DESC LIMIT 2").fetchall()[::-1]:
+        print(f"  {role:<10}{text}")
 
 
 main()

@@ -12,8 +12,10 @@ import click
 import pytest
 
 from kioku import __version__
+from kioku.capture.transcripts.formats import FORMATS
 from kioku.cli.app import COMMANDS
 from kioku.cli.app import kioku as program
+from kioku.clients.table import CLAUDE_EVENTS, CLIENTS
 from kioku.mcp.tools import TOOLS
 from kioku.settings import KEYS
 from tests.support import Server, kioku
@@ -21,6 +23,8 @@ from tests.support import Server, kioku
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SESSIONS = (ROOT / "docs" / "sessions.md").read_text()
+CAPTURE = (ROOT / "docs" / "capture.md").read_text()
+ALL = (README, SESSIONS, CAPTURE)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -35,7 +39,7 @@ def commands_in(text: str) -> list[list[str]]:
     return [shlex.split(line) for line in found if line.startswith("kioku ")]
 
 
-@pytest.mark.parametrize("words", commands_in(README) + commands_in(SESSIONS), ids=" ".join)
+@pytest.mark.parametrize("words", [words for text in ALL for words in commands_in(text)], ids=" ".join)
 def test_every_command_that_is_written_down_exists_with_its_options(words: list[str]) -> None:
     command: click.Command = program
     context = click.Context(command)
@@ -59,7 +63,8 @@ def test_every_command_and_every_option_in_its_row_is_in_the_readme() -> None:
 
 def test_every_setting_is_in_the_readme_with_its_built_in_value() -> None:
     for key in KEYS:
-        assert f"| `{key.name}` | {key.default:g} | `{key.variable}` |" in README
+        shown = "none" if isinstance(key.default, tuple) else f"{key.default:g}"
+        assert f"| `{key.name}` | {shown} | `{key.variable}` |" in README
 
 
 def test_every_tool_is_named() -> None:
@@ -68,16 +73,30 @@ def test_every_tool_is_named() -> None:
 
 
 def test_every_settings_example_can_be_read() -> None:
-    for text in blocks(README, "json"):
-        json.loads(text)
-    for text in blocks(README, "toml"):
+    examples = blocks(CAPTURE, "json")
+    assert len(examples) >= 6
+    for text in examples:
+        assert {*json.loads(text)} & {"mcpServers", "servers", "context_servers", "hooks"}
+    for text in blocks(CAPTURE, "toml"):
         assert tomllib.loads(text)["mcp_servers"]["kioku"]["args"] == ["serve"]
 
 
 def test_every_link_leads_to_a_file() -> None:
-    for text in (README, SESSIONS):
+    for folder, text in ((ROOT, README), (ROOT / "docs", SESSIONS), (ROOT / "docs", CAPTURE)):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
-            assert (ROOT / target).exists(), target
+            assert (folder / target).exists(), target
+
+
+def test_every_assistant_and_every_kind_of_transcript_is_in_the_readme() -> None:
+    for client in CLIENTS:
+        assert f"| {client.title} |" in README, client.title
+    for name in FORMATS:
+        assert f"`kioku import {name}" in README, name
+
+
+def test_every_event_that_is_registered_with_claude_code_is_documented() -> None:
+    for event in CLAUDE_EVENTS:
+        assert event in CAPTURE
 
 
 def test_the_two_commands_of_the_readme_exist_and_can_be_run() -> None:

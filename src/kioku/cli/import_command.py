@@ -23,7 +23,7 @@ _SHOWN = 20  # skipped lines and folders that are listed; `--json` has more
 @click.command("import")
 @click.argument("what", default="all", metavar=f"[{'|'.join(FORMATS)}|all]")
 @click.argument("files", nargs=-1, type=click.Path())
-@click.option("--since", help="Only what happened since: 2026-11-01, 7d, 24h, yesterday.")
+@click.option("--since", metavar="TIME", help="Only what happened since: 2026-11-01, 7d, 24h, yesterday.")
 @project_option
 @click.option("--dry-run", is_flag=True, help="Read everything, write nothing, and say what would be imported.")
 @json_option

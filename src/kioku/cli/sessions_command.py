@@ -130,12 +130,9 @@ def facts(session: Session, now: int) -> list[tuple[str, str]]:
         ("ended", ended),
         ("last activity", times.local_text(session.last_activity_at, seconds=True)),
         ("span", f"{times.duration_text(session.span_ms)} (start to end)"),
-        (
-            "active",
-            ""
-            if session.active_ms is None
-            else f"{times.duration_text(session.active_ms)} (pauses over 5 min left out)",
-        ),
+        ("active", _clock(session.active_ms, "pauses over 5 min left out")),
+        ("agent", _clock(session.agent_ms, "a tool ran or the model answered")),
+        ("waiting", _clock(session.waiting_ms, "the assistant had finished, you had not yet answered")),
         ("client", " ".join(filter(None, (session.client, session.client_version)))),
         ("branch", session.branch or ""),
         ("title", session.title or ""),
@@ -144,6 +141,10 @@ def facts(session: Session, now: int) -> list[tuple[str, str]]:
         ("continues", session.continues or ""),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _clock(length: int | None, rule: str) -> str:
+    return "" if length is None else f"{times.duration_text(length)} ({rule})"
 
 
 def _status(session: Session) -> str:
