@@ -23,6 +23,7 @@ COMMANDS = {
     "sessions": "sessions_command",
     "cleanup-sessions": "cleanup_command",
     "import": "import_command",
+    "redact": "redact_command",
     "doctor": "doctor_command",
     "config": "config_command",
 }

@@ -193,6 +193,16 @@ def rein_in_log(db: apsw.Connection, path: str) -> None:
         pass  # then the next time
 
 
+def compact(db: apsw.Connection) -> bool:
+    """Write a file anew without its free pages, and empty its log; return False if others use it all the time."""
+    try:
+        db.execute("VACUUM")
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except (apsw.BusyError, apsw.LockedError):
+        return False
+    return True
+
+
 def _patience(seconds: float) -> Callable[[int], bool]:
     """Return a busy handler: short, uneven waits, so that many writers take turns, until `seconds` are over."""
     started = 0.0

@@ -58,6 +58,21 @@ class Store:
                 connection.rein_in_log(self._db, self.path)
             return result
 
+    def rewrite(self, work: Callable[[apsw.Connection], Result]) -> Result:
+        """Run `work` in one write transaction, and overwrite in the file what it replaces."""
+        with self._lock:
+            self._db.pragma("secure_delete", True)
+            return self.write(work)
+
+    def compact(self) -> bool:
+        """Write the file anew without its free pages, and empty its log; return whether both could be done.
+
+        Raises StoreError.
+        """
+        with self._lock, connection.errors(self.path):
+            self._require_in_place()
+            return connection.compact(self._db)
+
     def _require_in_place(self) -> None:
         if identity(self.path) != self._inode:
             raise StoreError(f"{self.path} was replaced or deleted", hint="Kioku opens it anew by itself")

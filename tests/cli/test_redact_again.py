@@ -1,0 +1,71 @@
+"""`kioku redact --again`: a secret that was recorded before it was known is gone from every file."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+from tests.capture.test_together import marked, send
+from tests.support import Server, kioku, rows
+
+__all__ = ["marked"]
+
+SECRET = "correct-horse-battery-9"
+
+
+def files_with(folder: Path, text: str) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+def record(project: Path) -> None:
+    with Server(project) as server:
+        server.initialize()
+        server.call("grep_codebase", pattern=SECRET)
+        server.call("read_file", path=f"{SECRET}.txt")
+        server.end()
+    send(project, "UserPromptSubmit", prompt=f"the password is {SECRET}, again: {SECRET}")
+    send(project, "PreToolUse", tool_name="Bash", tool_use_id="toolu_0001", tool_input={"command": f"login {SECRET}"})
+    kioku("sessions", "list", cwd=project)
+    db = sqlite3.connect(project / ".context" / "sessions.db")
+    db.execute("UPDATE sessions SET title = ? WHERE tool_calls > 0", (f"about {SECRET}",))
+    db.commit()
+    db.close()
+
+
+def test_what_was_recorded_before_the_secret_was_known_is_gone_from_every_file(marked: Path, home: Path) -> None:
+    record(marked)
+    assert files_with(marked, SECRET)
+    sessions = rows(marked, "SELECT count(*), sum(tool_calls), sum(activities) FROM sessions")
+    (marked / ".env").write_text(f"DB_PASSWORD={SECRET}\n")
+    tried = kioku("redact", "--again", "--dry-run", "--json", cwd=marked)
+    assert json.loads(tried.stdout)["columns"].keys() >= {"names.text", "turns.text", "reports.detail"}
+    assert rows(marked, "SELECT count(*) FROM turns WHERE text LIKE '%horse%'") == [(1,)]
+    done = kioku("redact", "--again", "--json", cwd=marked)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["overwritten"] is True
+    assert files_with(marked, SECRET) == [".env"]
+    assert files_with(home, SECRET) == []
+    assert rows(marked, "SELECT text FROM turns") == [("the password is [REDACTED:env], again: [REDACTED:env]",)]
+    assert {row[0] for row in rows(marked, "SELECT title FROM sessions WHERE title IS NOT NULL")} == {
+        "about [REDACTED:env]"
+    }
+    assert rows(marked, "SELECT count(*), sum(tool_calls), sum(activities) FROM sessions") == sessions
+    assert "same rows as before" in kioku("doctor", "--rebuild", cwd=marked).stdout
+    again = kioku("redact", "--again", cwd=marked)
+    assert "0 texts changed" in again.stderr
+
+
+def test_without_again_nothing_is_done(marked: Path) -> None:
+    done = kioku("redact", cwd=marked)
+    assert (done.returncode, "kioku redact --again" in done.stderr) == (2, True)
+
+
+def test_while_a_server_runs_it_works_and_the_server_goes_on(marked: Path) -> None:
+    with Server(marked) as server:
+        server.initialize()
+        server.call("grep_codebase", pattern=SECRET)
+        (marked / ".env").write_text(f"DB_PASSWORD={SECRET}\n")
+        assert kioku("redact", "--again", cwd=marked).returncode == 0
+        server.call("read_file", path="a.py")
+        server.end()
+    assert rows(marked, "SELECT count(*) FROM activities WHERE kind IN ('tool_call', 'file_read')") == [(2,)]
+    assert rows(marked, "SELECT count(*) FROM activities WHERE detail LIKE '%horse%'") == [(0,)]
