@@ -86,6 +86,63 @@ def test_a_key_that_a_project_must_not_set_is_refused_there(
     assert settings.load(str(project / ".context")).number("model.base_url") == 1
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "redaction.allow", "redaction.rules", "redaction", "model.provider", "model.api_key_variable", "team.database",
+        "team.url", "discoveries.auto_accept", "dashboard.address", "sync.url", "knowledge.accept", "search.allow_all",
+    ],
+)  # fmt: skip
+def test_a_hostile_repository_widens_nothing(project: Path, key: str) -> None:
+    section, _, name = key.partition(".")
+    path = project_file(project, f'[{section}]\n{name} = ["x"]\n' if name else f'{section} = ["x"]\n')
+    for command in (("status",), ("config", "show"), ("sessions", "list")):
+        result = kioku(*command, cwd=project)
+        assert result.returncode == 2, command
+        assert f"{path}: '{key}' may not be set by a project" in result.stderr
+
+
+def test_excluded_folders_add_up_and_a_project_can_take_none_back(project: Path, home: Path) -> None:
+    user_file(home, '[capture]\nexclude = ["~/private", "/srv/secret"]\n')
+    project_file(project, '[capture]\nexclude = ["vendor", "../beside"]\n')
+    environ = {**os.environ, "KIOKU_CAPTURE_EXCLUDE": os.pathsep.join(("/one", "/two"))}
+    found = settings.load(str(project / ".context"), environ).texts("capture.exclude")
+    assert found == (f"{home}/private", "/srv/secret", f"{project}/vendor", f"{project.parent}/beside", "/one", "/two")
+    project_file(project, "[capture]\nexclude = []\n")
+    assert settings.load(str(project / ".context")).texts("capture.exclude") == (f"{home}/private", "/srv/secret")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[capture]\nexclude = "~/private"\n', "must be a list of texts"),
+        ("[capture]\nexclude = [5]\n", "must be a list of texts"),
+        ('[capture]\nexclude = [""]\n', "must be a list of texts"),
+        ('[capture]\nexclude = ["private"]\n', "is no absolute folder"),
+        ('[capture]\nexclude = ["/a\\u0000b"]\n', "is no absolute folder"),
+        ("[redaction]\nallow = 7\n", "must be a list of texts"),
+    ],
+)
+def test_a_list_that_is_none_is_an_error_that_names_file_and_key(home: Path, text: str, says: str) -> None:
+    path = user_file(home, text)
+    with pytest.raises(SettingsError, match=says) as caught:
+        settings.load(None)
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_is_excluded_by_its_name_and_by_where_it_really_is(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    (real / "sub").mkdir(parents=True)
+    link.symlink_to(real)
+    for listed in (real, link):
+        for asked in (real, link, real / "sub", link / "sub" / "deeper"):
+            assert settings.is_excluded(str(asked), [str(listed)]), (listed, asked)
+        assert not settings.is_excluded(str(tmp_path / "really"), [str(listed)])
+        assert not settings.is_excluded(str(tmp_path), [str(listed)])
+    assert settings.is_excluded(str(tmp_path / "x" / ".." / "real"), [f"{real}/"])
+    assert settings.is_excluded("/anything", ["/"])
+
+
 @pytest.mark.parametrize("kind", ["folder", "fifo", "link to nowhere", "huge"])
 def test_something_else_in_the_settings_files_place_is_answered_at_once(project: Path, kind: str) -> None:
     path = project / ".context" / "config.toml"
