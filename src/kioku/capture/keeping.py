@@ -87,19 +87,25 @@ class Keeper:
         if seen.tool is None:
             return [self._report(seen, key, models.CALL_END)]
         bare = own(seen.tool)
-        touches = [(path, touch.edit) for touch in seen.touches if (path := self._path(touch, seen.folder)) is not None]
-        detail = seen.detail if len(touches) == len(seen.touches) else None
+        found = [(self._path(touch, seen.folder), touch.edit) for touch in seen.touches]
+        detail = None if (None, True) in found or (None, False) in found else seen.detail
+        edits: dict[Redacted, bool] = {}
+        for path, edit in found:
+            if path is not None:
+                edits[path] = edits.get(path, False) or edit
+        touches = list(edits.items())
         if bare is not None:
-            path = touches[0][0] if touches else None
-            return [self._report(seen, key, models.ECHO, tool=bare, path=path)]
+            first = touches[0][0] if touches else None
+            return [self._report(seen, key, models.ECHO, tool=bare, path=first)]
         if not touches:
             return [self._report(seen, key, models.TOOL_CALL, tool=seen.tool, detail=detail)]
-        (path, edit), *others = touches
-        kind = models.FILE_EDIT if edit else models.FILE_READ
-        reports = [self._report(seen, key, kind, tool=seen.tool, path=path, detail=detail)]
-        for path, edit in others:
-            kind = models.FILE_EDIT if edit else models.FILE_READ
-            reports.append(self._report(seen, key_of(key, "touch", path) | (key & 1), kind, path=path))
+        reports = []
+        for number, (path, is_edit) in enumerate(touches):
+            kind = models.FILE_EDIT if is_edit else models.FILE_READ
+            if number == 0:  # the call itself; its further files have keys of their own
+                reports.append(self._report(seen, key, kind, tool=seen.tool, path=path, detail=detail))
+            else:
+                reports.append(self._report(seen, key_of(key, "touch", number) | (key & 1), kind, path=path))
         return reports
 
     def _report(

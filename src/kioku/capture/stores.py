@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kioku import dotenv, project, redaction, settings, times
+from kioku.capture import homecoming
 from kioku.errors import ProjectError
 from kioku.project import Project
 from kioku.sessions import sweep
@@ -95,8 +96,10 @@ class Stores:
             else:
                 project.prepare(home.project)
             store = open_store(path)
-            sweep.sweep(store, home.project.run_dir, times.now_ms())
             self._stores[path] = store
+            if not home.own:
+                homecoming.bring(home.project, store, home.settings.timeout_ms)
+            sweep.sweep(store, home.project.run_dir, times.now_ms())
         return self._stores[path]
 
     def _know_secrets(self, home: Home) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kioku import dotenv, project, redaction, settings, times
-from kioku.capture import spool
+from kioku.capture import homecoming, spool
 from kioku.capture.prepare import prepare
 from kioku.cli.output import note
 from kioku.errors import ProjectError, StoreError, StoreReadOnlyError
@@ -33,9 +33,9 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
 
     Raises StoreError when there is none.
     """
+    if not os.path.lexists(where.store_path) and writable:
+        drain_to_own()
     if not os.path.lexists(where.store_path):
-        if writable:
-            drain_to_own()
         raise StoreError(f"nothing has been recorded in {where.root} yet", hint=hint_without_store(where))
     store = _open(where, writable=writable)
     try:
@@ -70,6 +70,8 @@ def drain_to_own() -> None:
 
 def _drain(where: Project, store: Store) -> None:
     """Take in what hooks have left, for whichever project; what cannot be written now stays where it is."""
+    if where != project.own() and homecoming.is_due(where):
+        homecoming.bring(where, store, settings.load(where.context_dir).timeout_ms)
     if not spool.pending(settings.user_folder("state")):
         return
     from kioku.capture import draining, stores

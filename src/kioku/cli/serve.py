@@ -38,7 +38,7 @@ def serve(folder: str | None) -> int:
         values.timeout_ms,
         say,
         client=_client(),
-        spool=ServerSpool(where),
+        spool=ServerSpool(where, values.timeout_ms),
         exclude=values.texts("capture.exclude"),
     )
     application = Kioku(recorder)

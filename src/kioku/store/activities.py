@@ -254,6 +254,21 @@ def load(db: apsw.Connection, stream: int) -> list[Report]:
     ]  # fmt: skip
 
 
+def load_whole(db: apsw.Connection, stream: int) -> list[Report]:
+    """Return every report of a stream with all that it says, by start."""
+    return [
+        _report(row) for row in db.execute(f"{_SELECT} WHERE r.stream = ? ORDER BY r.at, r.key, r.source", (stream,))
+    ]
+
+
+def in_folders(db: apsw.Connection, folders: Iterable[str]) -> list[tuple[int, str]]:
+    """Return the streams (number, key) of conversations that were held in one of some folders."""
+    found: list[tuple[int, str]] = []
+    for folder in folders:
+        found += db.execute("SELECT id, key FROM streams WHERE folder = ? ORDER BY id", (folder,))
+    return found
+
+
 def hide(db: apsw.Connection, stream: int, hidden: set[tuple[int, int]]) -> None:
     """Note which (key, source) of a stream's reports stand for nothing themselves, and no others."""
     was = set(db.execute("SELECT key, source FROM reports WHERE stream = ? AND hidden IS NOT NULL", (stream,)))

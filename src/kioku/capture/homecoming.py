@@ -1,0 +1,96 @@
+"""Conversations that the person's own store kept while their project had none move to the project's once it has one.
+
+A small file for each such folder says that something waits, so that looking costs next to nothing. What is moved is
+written where it belongs before it is removed where it was: whoever is interrupted in between does it again, and nothing
+is there twice.
+"""
+
+import os
+from functools import partial
+from typing import Final
+
+import apsw
+
+from kioku import hook, project, times
+from kioku.errors import KiokuError
+from kioku.project import Project
+from kioku.redaction import Redacted
+from kioku.sessions import joining, record
+from kioku.settings import user_folder
+from kioku.store import activities, moving
+from kioku.store.moving import Carried
+from kioku.store.opening import open_store
+from kioku.store.store import Store
+
+_FOLDER: Final = "waiting"
+
+
+def note(root: str) -> None:
+    """Note that the person's own store keeps something of a folder. Failing is harmless: then it stays there."""
+    path = _place(root)
+    if os.path.lexists(path):
+        return
+    try:
+        hook.make_private(os.path.dirname(path))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError:
+        pass  # `--own` shows it
+
+
+def is_due(where: Project) -> bool:
+    """Tell whether the person's own store keeps something of a project."""
+    return any(os.path.lexists(_place(root)) for root in _roots(where))
+
+
+def bring(where: Project, store: Store, timeout_ms: int) -> int:
+    """Move what there is of a project into its store; return how many conversations. Raises KiokuError."""
+    own_path = project.own().store_path
+    if not is_due(where) or store.path == own_path or not store.writable:
+        return 0
+    moved = 0
+    if os.path.lexists(own_path):
+        own = open_store(own_path)
+        try:
+            for stream, _ in own.read(lambda db: activities.in_folders(db, _roots(where))):
+                carried = own.read(partial(moving.read, stream=stream))
+                _put(store, carried, where, timeout_ms)
+                own.write(partial(moving.remove, stream=stream))
+                moved += 1
+        finally:
+            own.close()
+    for root in _roots(where):
+        try:
+            os.unlink(_place(root))
+        except FileNotFoundError:
+            pass  # it was the other name
+        except OSError as error:
+            raise KiokuError(f"{_place(root)} cannot be removed: {error.strerror}") from error
+    return moved
+
+
+def _put(store: Store, carried: Carried, where: Project, timeout_ms: int) -> None:
+    now = times.now_ms()
+    bases = tuple(root.rstrip(os.sep) + os.sep for root in _roots(where))
+
+    def relocate(path: Redacted) -> Redacted:
+        base = next((base for base in bases if path.startswith(base)), "")
+        return Redacted(path[len(base) :])  # a part of what was redacted is redacted
+
+    def work(db: apsw.Connection) -> None:
+        stream = activities.stream(
+            db, Redacted(carried.key), project_id=store.project_id, owner=None, timeout_ms=timeout_ms, now=now
+        )
+        processes = moving.put(db, stream, carried, relocate, now)
+        for process in processes:
+            joining.join_under(db, process, project_id=store.project_id, timeout_ms=timeout_ms, now=now)
+        record.derive_stale(db, now=now)
+
+    store.write(work)
+
+
+def _roots(where: Project) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((where.root, where.workdir)))
+
+
+def _place(root: str) -> str:
+    return os.path.join(user_folder("state"), _FOLDER, hook.folder_name(root))
