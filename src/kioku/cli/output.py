@@ -99,6 +99,14 @@ def print_facts(facts: Sequence[tuple[str, Any]]) -> None:
         print_line((f"{name:<{width}}", "bold"), (f"  {value}".rstrip(), ""))
 
 
+def print_code(line: str, style: str) -> None:
+    """Print a line of a file, with its tabs."""
+    if not _on_terminal():
+        print("\t".join(map(clean, line.split("\t"))).rstrip())
+    else:
+        print_line((line.expandtabs(4), style))
+
+
 def _on_terminal() -> bool:
     """Tell whether a person reads our output; it is None where it was closed before we began."""
     return sys.stdout is not None and sys.stdout.isatty()

@@ -7,7 +7,7 @@ import sys
 import click
 
 from kioku import project, settings
-from kioku.cli.output import json_option, note, print_json, print_line, problem
+from kioku.cli.output import json_option, note, print_code, print_json, print_line, problem
 from kioku.clients import applying, changes, starting
 from kioku.clients.changes import Change
 from kioku.clients.registered import has_plugin, is_installed
@@ -57,7 +57,8 @@ def command(
                 note(f"{client.title}: {client.note or 'nothing to set up here'}")
                 continue
             if client.name == "claude" and has_plugin(place) and not is_removal:
-                print_line((client.title, "bold"), (": has Kioku's plugin, which registers everything itself", ""))
+                if not as_json:
+                    print_line((client.title, "bold"), (": has Kioku's plugin, which registers everything itself", ""))
                 found = _removals(entries, place)  # what was registered before would be counted twice
             else:
                 found = _removals(entries, place) if is_removal else changes.add(entries, within=place.project)
@@ -121,7 +122,7 @@ def _show(plan: list[tuple[Client, list[Entry], list[Change]]], *, quiet: bool) 
             before, after = (change.before or "").splitlines(), (change.after or "").splitlines()
             for line in list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]:
                 style = "green" if line.startswith("+") else "red" if line.startswith("-") else "dim"
-                print_line((f"  {line}", style))
+                print_code(f"  {line}", style)
 
 
 def _may_write(count: int, *, is_removal: bool) -> bool:
@@ -135,9 +136,8 @@ def _write(pending: list[tuple[Client, Change]], place: Place, *, is_removal: bo
     failures = 0
     for _, change in pending:
         try:
-            kept = applying.write(change, private=place.project is None)
-            if is_removal:
-                applying.clean_up(change.path)
+            is_projects = place.project is not None and change.path.startswith(os.path.join(place.project, ""))
+            kept = applying.write(change, private=not is_projects)
         except KiokuError as error:
             problem(error)
             failures += 1
@@ -146,6 +146,8 @@ def _write(pending: list[tuple[Client, Change]], place: Place, *, is_removal: bo
             done = "deleted" if change.after is None else "written"
             backup = f" (before: {kept})" if kept else ""
             print_line((f"{done}: {change.path}{backup}", ""))
+    for _, change in pending if is_removal else ():
+        applying.clean_up(change.path)  # once all files are gone: several may be in one folder
     return failures
 
 

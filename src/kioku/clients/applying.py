@@ -11,6 +11,7 @@ import tempfile
 import msgspec
 
 from kioku import times
+from kioku.clients import changes
 from kioku.clients.changes import Change
 from kioku.errors import KiokuError
 from kioku.settings import user_folder
@@ -28,6 +29,8 @@ class Record(msgspec.Struct):
 def write(change: Change, *, private: bool) -> str | None:
     """Write a change; return the backup's path, if there was anything to keep. Raises KiokuError."""
     path = change.path
+    if changes.read(path) != change.before:
+        raise KiokuError(f"{path} was changed meanwhile, by you or its program", hint="run 'kioku setup' again")
     try:
         kept = None if change.before is None else _back_up(path, change.before)
         made = _make_folders(os.path.dirname(path))

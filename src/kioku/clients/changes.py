@@ -5,6 +5,7 @@ After every edit both texts are read again: whatever is not ours must be the sam
 
 import os
 import re
+import shlex
 import stat
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +15,6 @@ from kioku.clients.table import NAME, Entry
 from kioku.errors import KiokuError
 
 LARGEST = 8 << 20  # bytes of a settings file that is edited
-_OURS = re.compile(r"(?:^|[\\/\"'])kioku(?:-hook)?(?:\.exe)?(?=[\"']?(?:\s|$))")
 
 
 class Change(NamedTuple):
@@ -70,7 +70,12 @@ def by_hand(entry: Entry) -> str:
 def resolve(path: str, within: str | None) -> str:
     """Return the file that a path leads to. A person's own links are followed; a project's stay inside of it."""
     real = os.path.realpath(path)
-    if within is not None and os.path.commonpath([os.path.realpath(within), real]) != os.path.realpath(within):
+    is_projects = within is not None and os.path.abspath(path).startswith(os.path.join(within, ""))
+    if (
+        within is not None
+        and is_projects
+        and os.path.commonpath([os.path.realpath(within), real]) != os.path.realpath(within)
+    ):
         raise KiokuError(f"{path} leads out of the project", hint="Kioku follows no such link: replace it by a file")
     return real
 
@@ -83,10 +88,11 @@ def read(path: str) -> str | None:
         return None
     except OSError as error:
         raise KiokuError(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise KiokuError(f"{path} is no regular file", hint="move it away")
     with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise KiokuError(f"{path} is no regular file", hint="move it away")
         if status.st_size > LARGEST:
             raise KiokuError(f"{path} is larger than {LARGEST >> 20} MB", hint="is it a settings file?")
         try:
@@ -95,15 +101,41 @@ def read(path: str) -> str | None:
             raise KiokuError(f"{path} is not UTF-8", hint="save it as UTF-8") from error
 
 
-def is_ours(value: Any) -> bool:
-    """Tell whether an entry was made by Kioku: its command is one of ours, wherever it is installed."""
+def is_our_server(value: Any) -> bool:
+    """Tell whether a server's entry was made by Kioku: its command is ours, wherever it is installed."""
+    command = value.get("command") if isinstance(value, Mapping) else None
+    return isinstance(command, str) and _program(command) == "kioku"
+
+
+def is_our_hook(value: Any) -> bool:
+    """Tell whether a hook, or a group with nothing but such hooks, was made by Kioku."""
     if not isinstance(value, Mapping):
         return False
     inner = value.get("hooks")
     if isinstance(inner, list):
-        return any(is_ours(item) for item in inner)
+        return bool(inner) and all(is_our_hook(item) for item in inner)
     command = value.get("command")
-    return isinstance(command, str) and _OURS.search(command) is not None
+    try:
+        words = shlex.split(command) if isinstance(command, str) else []
+    except ValueError:
+        return False  # a quotation mark without its other half
+    return len(words) == 2 and _program(words[0]) == "kioku-hook" and words[1].isalpha()
+
+
+def _program(command: str) -> str:
+    """Return the name of the program that a path leads to."""
+    return re.split(r"[\\/]", command)[-1].removesuffix(".exe")
+
+
+def ours_in(listed: Any) -> list[tuple[tuple[str | int, ...], Any]]:
+    """Return our hooks in an event's list: where each stands, and what it is. A group may have others beside ours."""
+    found: list[tuple[tuple[str | int, ...], Any]] = []
+    for index, item in enumerate(listed if isinstance(listed, list) else ()):
+        if is_our_hook(item):
+            found.append(((index,), item))
+        elif isinstance(item, Mapping) and isinstance(item.get("hooks"), list):
+            found += [((index, "hooks", at), one) for at, one in enumerate(item["hooks"]) if is_our_hook(one)]
+    return found
 
 
 def _is_toml(entry: Entry) -> bool:
@@ -113,7 +145,10 @@ def _is_toml(entry: Entry) -> bool:
 def _values(text: str, entry: Entry) -> Any:
     if _is_toml(entry):
         return toml_text.parse(text)
-    return jsonc.parse(text).value if text.strip("\ufeff \t\r\n") else {}
+    values = jsonc.parse(text).value if text.strip("\ufeff \t\r\n") else {}
+    if not isinstance(values, Mapping):
+        raise jsonc.JsoncError("is no object")
+    return values
 
 
 def _added(text: str | None, entry: Entry) -> str:
@@ -122,7 +157,7 @@ def _added(text: str | None, entry: Entry) -> str:
         present = toml_text.find(_values(given, entry), entry.path)
         if present == entry.value:
             return given
-        if present is not None and not is_ours(present):
+        if present is not None and not is_our_server(present):
             raise jsonc.JsoncError(f"'{'.'.join(entry.path)}' is somebody else's")
         if _is_toml(entry):
             return toml_text.add(given, entry.path, entry.value)
@@ -132,14 +167,12 @@ def _added(text: str | None, entry: Entry) -> str:
             given = jsonc.add(given, (name,), value)
     for event, item in entry.events.items():
         path = (*entry.path, event)
-        present = toml_text.find(_values(given, entry), path)
-        if present is not None and not isinstance(present, list):
-            raise jsonc.JsoncError(f"'{'.'.join(path)}' is no list")
-        ours = [index for index, found in enumerate(present or []) if is_ours(found)]
-        if [(present or [])[index] for index in ours] == [item]:
+        found = ours_in(toml_text.find(_values(given, entry), path))
+        inner = item.get("hooks", [None])[0]
+        if len(found) == 1 and found[0][1] in (item, inner):
             continue
-        for index in reversed(ours):
-            given = jsonc.remove(given, (*path, index))
+        for place, _ in reversed(found):
+            given = jsonc.remove(given, (*path, *place))
         given = jsonc.add(given, (*path, "-"), item)
     return given
 
@@ -148,28 +181,26 @@ def _removed(text: str | None, entry: Entry) -> str | None:
     if text is None:
         return None
     if entry.events is None:
-        present = toml_text.find(_values(text, entry), entry.path)
-        if not is_ours(present):
+        if not is_our_server(toml_text.find(_values(text, entry), entry.path)):
             return text
         text = (toml_text if _is_toml(entry) else jsonc).remove(text, entry.path)
         return text if _is_toml(entry) else _without_empty(text, entry.path[:-1])
-    for event in _values(text, entry).get(entry.path[0], {}) if isinstance(_values(text, entry), dict) else ():
+    listed = toml_text.find(_values(text, entry), entry.path)
+    for event in listed if isinstance(listed, Mapping) else ():
         path = (*entry.path, event)
-        present = toml_text.find(_values(text, entry), path)
-        ours = (
-            [index for index, found in enumerate(present or []) if is_ours(found)] if isinstance(present, list) else []
-        )
-        for index in reversed(ours):
-            text = jsonc.remove(text, (*path, index))
-        if ours:
+        found = ours_in(listed[event])
+        for place, _ in reversed(found):
+            text = jsonc.remove(text, (*path, *place))
+        if found:
             text = _without_empty(text, path)
     return text
 
 
 def _without_empty(text: str, path: Sequence[str]) -> str:
-    """Take out what our entry has left empty, from the inside."""
+    """Take out what our entry has left empty, from the inside; a comment in it keeps it."""
     for length in range(len(path), 0, -1):
-        if toml_text.find(jsonc.parse(text).value, path[:length]) in ({}, []):
+        node = jsonc.find(text, path[:length])
+        if node is not None and node.value in ({}, []) and not text[node.start + 1 : node.end - 1].strip():
             text = jsonc.remove(text, path[:length])
     return text
 
@@ -186,8 +217,8 @@ def _require_the_rest(before: str, after: str, entry: Entry) -> None:
 def _without_ours(value: Any) -> Any:
     """Return settings without our entries, and without what is empty then."""
     if isinstance(value, Mapping):
-        kept = {key: _without_ours(part) for key, part in value.items() if not (key == NAME and is_ours(part))}
+        kept = {key: _without_ours(part) for key, part in value.items() if not (key == NAME and is_our_server(part))}
         return {key: part for key, part in kept.items() if part not in ({}, [])}
     if isinstance(value, list):
-        return [_without_ours(part) for part in value if not is_ours(part)]
+        return [_without_ours(part) for part in value if not is_our_hook(part)]
     return value

@@ -29,8 +29,13 @@ class Node(msgspec.Struct):
     items: list["Node"] | None = None
 
     def member(self, key: str) -> "Node | None":
-        """Return the value of the last member with that key."""
-        return next((node for name, _, node in reversed(self.members or []) if name == key), None)
+        """Return the value of the member with that key. Raises JsoncError where there are two, or two of another."""
+        found: dict[str, Node] = {}
+        for name, _, node in self.members or []:
+            if name in found:
+                raise JsoncError(f"has '{name}' twice in one place")
+            found[name] = node
+        return found.get(key)
 
 
 class _Parser:
@@ -108,6 +113,14 @@ def parse(text: str) -> Node:
     return found
 
 
+def find(text: str, path: Sequence[str]) -> Node | None:
+    """Return the value at a path of keys, if there is one."""
+    node: Node | None = parse(text)
+    for key in path:
+        node = None if node is None else node.member(key)
+    return node
+
+
 def add(text: str, path: Sequence[str], value: Any) -> str:
     """Put a value at a path of keys; a path that ends with `-` appends to the array there.
 
@@ -160,23 +173,35 @@ def remove(text: str, path: Sequence[str | int]) -> str:
     starts = [at for _, at, _ in parent.members or []] or [item.start for item in parent.items or []]
     ends = [found.end for _, _, found in parent.members or []] or [item.end for item in parent.items or []]
     index = ends.index(node.end)
-    start, end = starts[index], node.end
-    if index > 0:
-        # From behind the value before: its comma and the space go with ours; a trailing comma of ours becomes its.
-        cut = _comma(text, ends[index - 1], start)
-        return text[:cut] + _comments(text[cut + 1 : start]) + text[end:]
-    if len(ends) > 1:
-        return text[:start] + text[starts[1] :]
+    is_last = index == len(ends) - 1
     close = parent.end - 1
-    after = _comma(text, end, close)
-    rest = text[parent.start + 1 : start] + text[(after + 1 if after >= 0 else end) : close]
-    return text[: parent.start + 1] + (rest if rest.strip() else "") + text[close:]
+    comma = _comma(text, node.end, close if is_last else starts[index + 1])
+    if comma < 0 and index > 0:
+        comma = _comma(text, ends[index - 1], starts[index])  # ours is the last one: the comma before it goes
+    cuts = [_with_its_line(text, starts[index], node.end, comma)]
+    if comma >= 0 and not cuts[0][0] <= comma < cuts[0][1]:
+        cuts.append((comma, comma + 1))
+    for start, end in sorted(cuts, reverse=True):
+        text = text[:start] + text[end:]
+        close -= end - start
+    if len(ends) == 1 and not text[parent.start + 1 : close].strip():
+        return text[: parent.start + 1] + text[close:]
+    return text
 
 
-def _comments(between: str) -> str:
-    """Return the comments in the text between two values: they are the person's."""
-    found = re.findall(r"[ \t]*//[^\n]*|\s*/\*[\s\S]*?\*/", between)
-    return "".join(found)
+def _with_its_line(text: str, start: int, end: int, comma: int) -> tuple[int, int]:
+    """Return where an entry begins and ends, with its comma and the white space that nothing else needs."""
+    if comma >= end and not text[end:comma].strip():
+        end = comma + 1
+    line = start - len(text[:start]) + len(text[:start].rstrip(" \t"))
+    rest = len(text) - len(text[end:].lstrip(" \t"))
+    begins, ends = text[:line].endswith("\n"), text.startswith(("\n", "\r\n"), rest)
+    if begins and ends:
+        return line - (2 if text[:line].endswith("\r\n") else 1), rest
+    if begins:
+        return start, rest  # what follows on the line takes its place
+    # On a line with others: of the white space on either side, one is enough.
+    return (line, end) if ends or text.startswith(("]", "}"), rest) else (start, rest)
 
 
 def _comma(text: str, start: int, end: int) -> int:

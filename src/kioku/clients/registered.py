@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 from typing import NamedTuple
 
@@ -61,8 +62,8 @@ def registered(place: Place) -> list[Registration]:
                     server = True
                 else:
                     events.add(event)
-                program = command.strip("\"'").split("kioku-hook")[0] + "kioku-hook" if event else command
-                if not shutil.which(program.strip("\"'"), path=place.environ.get("PATH")):
+                program = shlex.split(command)[0] if event else command
+                if not shutil.which(program, path=place.environ.get("PATH")):
                     broken = command
         plugin = client.name == "claude" and has_plugin(place)
         missing = tuple(sorted(expected - events)) if events else ()
@@ -81,12 +82,9 @@ def _commands(entry: Entry) -> list[tuple[str | None, str]]:
         return []
     if entry.events is None:
         present = toml_text.find(values, entry.path)
-        return [(None, present["command"])] if changes.is_ours(present) else []
+        return [(None, present["command"])] if changes.is_our_server(present) else []
     found: list[tuple[str | None, str]] = []
     for event in entry.events:
-        items = toml_text.find(values, (*entry.path, event))
-        for item in items if isinstance(items, list) else ():
-            if changes.is_ours(item):
-                inner = item.get("hooks", [item])
-                found += [(event, one["command"]) for one in inner if changes.is_ours(one)]
+        for _, item in changes.ours_in(toml_text.find(values, (*entry.path, event))):
+            found += [(event, one["command"]) for one in item.get("hooks", [item])]
     return found

@@ -3,7 +3,8 @@
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 
@@ -15,7 +16,7 @@ def parse(text: str) -> dict[str, Any]:
     """Return what a text holds. Raises TomlError."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise TomlError(str(error)) from error
 
 
@@ -29,10 +30,11 @@ def find(values: Mapping[str, Any], path: Sequence[str]) -> Any:
 
 def add(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
     """Put a table at the end, in the place of one with that name. Raises TomlError where it cannot stand."""
-    text = remove(text, path)
+    if find(parse(text), path) is not None:
+        text = remove(text, path)
     eol = "\r\n" if "\r\n" in text else "\n"
     lines = [f"[{'.'.join(path)}]", *(f"{name} = {json.dumps(given)}" for name, given in value.items())]
-    gap = "" if not text.strip() else eol if text.endswith("\n") else eol * 2
+    gap = "" if not text.strip("\ufeff \t\r\n") else eol if text.endswith("\n") else eol * 2
     after = text + gap + eol.join(lines) + eol
     if find(parse(after), path) != value:
         raise TomlError(f"[{'.'.join(path)}] has no place in it")
@@ -40,18 +42,42 @@ def add(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
 
 
 def remove(text: str, path: Sequence[str]) -> str:
-    """Take a table out, with the empty line before it; text without it stays as it is."""
-    name = r"\s*\.\s*".join(map(re.escape, path))
-    header = re.compile(rf"^[ \t]*\[\s*{name}\s*\][^\n]*\n?", re.MULTILINE)
-    match = header.search(text)
-    if match is None:
-        return text
-    following = re.compile(r"^[ \t]*\[", re.MULTILINE).search(text, match.end())
-    end = following.start() if following else len(text)
-    start = match.start()
-    before = text[:start]
-    if before.endswith("\r\n\r\n"):
-        start -= 2
-    elif before.endswith("\n\n"):
-        start -= 1
-    return text[:start] + text[end:]
+    """Take a table out, with what is below it and the empty line before it. Raises TomlError where that cannot be done.
+
+    Comments behind it belong to what follows, and stay.
+    """
+    while (found := next(_tables(text, path), None)) is not None:
+        start, end = found
+        if text[:start].endswith(("\n\n", "\n\r\n")):
+            start -= 2 if text[:start].endswith("\r\n") else 1
+        text = text[:start] + text[end:]
+    if find(parse(text), path) is not None:
+        raise TomlError(f"{'.'.join(path)} is not written as a table of its own")
+    return text
+
+
+def _tables(text: str, path: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Return where the table of a path, and those below it, begin and end."""
+    name = r"[ \t]*\.[ \t]*".join(rf"(?:{re.escape(key)}|\"{re.escape(key)}\"|'{re.escape(key)}')" for key in path)
+    ours = re.compile(rf"[ \t]*\[[ \t]*{name}[ \t]*[\].]")
+    headers = [match.start(1) for match in _HEADER.finditer(text) if _is_between_values(text[: match.start()])]
+    for start, following in pairwise([*headers, len(text)]):
+        if ours.match(text, start):
+            end = start
+            for line in _LINE.finditer(text, start, following):
+                if line.group().strip() and not line.group().lstrip().startswith("#"):
+                    end = line.end()
+            yield start, end
+
+
+def _is_between_values(text: str) -> bool:
+    """Tell whether a text ends outside of any value: what follows is in no string or list of many lines."""
+    try:
+        parse(text)
+    except TomlError:
+        return False
+    return True
+
+
+_HEADER = re.compile(r"^\ufeff?([ \t]*\[)", re.MULTILINE)
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
