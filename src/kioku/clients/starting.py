@@ -35,7 +35,7 @@ class Commands(NamedTuple):
 def find_commands(argv0: str) -> Commands:
     """Return our programs as they were installed; a link to them stays the link. Raises KiokuError."""
     ending = ".exe" if sys.platform == "win32" else ""
-    started = argv0 if os.path.isabs(argv0) else shutil.which(argv0) or os.path.abspath(argv0)
+    started = os.path.abspath(shutil.which(argv0) or argv0)  # not its target: a link to it outlives an upgrade
     for folder in (os.path.dirname(started), os.path.dirname(sys.executable), os.path.join(sys.prefix, "bin")):
         paths = [os.path.join(folder, name + ending) for name in ("kioku", "kioku-hook")]
         if all(os.path.isfile(path) for path in paths):
