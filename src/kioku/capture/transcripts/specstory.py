@@ -87,11 +87,11 @@ def _text(lines: list[str]) -> str:
     for line in lines:
         if line.startswith("<tool-use"):
             is_tool = True
-        if not is_tool and line != "---":
+        if not is_tool:
             kept.append(line)
         if "</tool-use>" in line:
             is_tool = False
-    return "\n".join(kept).strip()
+    return "\n".join(kept).strip().removesuffix("---").strip()
 
 
 def _instant(text: str) -> int | None:
