@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kioku.models import (
@@ -295,6 +295,15 @@ def test_reports_told_again_change_no_row(found: list[Report], sizes: list[int],
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(told, min_size=1, max_size=12), batches, st.integers(0, 7 * 60))
+@example(
+    [
+        report(0, T0, source=TRANSCRIPT, kind=TOOL_CALL),
+        report(0, T0 + 5 * MINUTE, source=TRANSCRIPT, kind=TOOL_CALL),
+        report(1, T0 + 5 * MINUTE, source=HOOK, kind=TOOL_CALL),
+    ],
+    [1],
+    0,
+)
 def test_a_rebuild_finds_the_rows_that_recording_step_by_step_has_made(
     found: list[Report], sizes: list[int], minutes: int
 ) -> None:

@@ -27,7 +27,6 @@ from kioku.models import (
 from kioku.redaction import Redacted
 
 SLACK: Final = times.MINUTE  # how far apart a hook and a transcript may date one thing
-
 TWICE: Final = 2 * times.SECOND  # nobody types two prompts within this
 LONGEST_CALL: Final = 30 * times.MINUTE  # what seems to have run longer has as likely waited for a machine asleep
 
@@ -76,6 +75,10 @@ def is_doubtful(report: Report) -> bool:
     return report.source in (HOOK, TRANSCRIPT) and (report.took or 0) > LONGEST_CALL
 
 
+# How long before a hook's report a transcript's may begin that stands for it.
+REACH: Final = SLACK + LONGEST_CALL
+
+
 def is_replaceable(report: Report) -> bool:
     """Tell whether a transcript's report may stand for it without sharing its key."""
     return report.is_loose and _sort(report) is not None
@@ -88,7 +91,7 @@ def _replaced(found: Sequence[Report]) -> set[tuple[int, int]]:
     replaced = _told_twice(loose)
     if not told or not loose:
         return replaced
-    start, end = told[0].at, max(report.until for report in told)
+    start, end = told[0].at, max(report.at if is_doubtful(report) else report.until for report in told)
     replaced |= {(report.key, report.source) for report in loose if start <= report.at <= end}
     for sort in (PROMPT, TURN_END, TOOL_CALL):
         theirs = [report.at for report in told if _sort(report) == sort]

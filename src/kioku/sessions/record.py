@@ -145,7 +145,7 @@ def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bo
         return False  # what the person decided about the end holds only until now
     if report.kind == ECHO or report.source == TRANSCRIPT or canonical.is_doubtful(report):
         return False
-    if canonical.is_replaceable(report) and activities.has_transcript_near(db, stream, report.at - canonical.SLACK):
+    if canonical.is_replaceable(report) and activities.has_transcript_near(db, stream, report.at - canonical.REACH):
         return False
     run = _run(row)
     seen = row.session
