@@ -2,24 +2,37 @@
 
 `scripts/setup-clients` installs them ahead of the tests; the tests install them where that was not done. Node itself
 comes with a Python package. Nothing is installed when the folder holds what `package.json` asks for.
+
+The assistants themselves, in `real/`, are hundreds of megabytes: `expected` says which of them are installed.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
 INSPECTOR = MODULES / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build" / "index.js"
+REAL = HERE / "real"
+ASSISTANTS = {"claude": "@anthropic-ai/claude-code", "codex": "@openai/codex", "gemini": "@google/gemini-cli"}
 PATIENCE_S = 300.0
+INSTALL_PATIENCE_S = 1800.0
 
 
 class MissingError(Exception):
     """Node or its packages cannot be had here."""
+
+
+def expected() -> tuple[str, ...]:
+    """Return the assistants to install: Claude Code in CI, and those that KIOKU_REAL_CLIENTS names; `all` is all."""
+    asked = os.environ.get("KIOKU_REAL_CLIENTS", "").replace(",", " ").split()
+    ci = ["claude"] if os.environ.get("CI") else []
+    return tuple(name for name in ASSISTANTS if "all" in asked or name in (*asked, *ci))
 
 
 def node() -> str:
@@ -32,24 +45,44 @@ def node() -> str:
     return str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
 
 
-def install() -> None:
-    """Put the packages in place, whoever else does so at the same time. Raises MissingError."""
-    wanted = (HERE / "package.json").read_text()
-    if _installed() == wanted:
+def install(folder: Path = HERE, names: Collection[str] | None = None) -> None:
+    """Put packages in place, all of a folder's or some; whoever else does so at the same time. Raises MissingError."""
+    package = json.loads((folder / "package.json").read_text())
+    pinned = package["devDependencies"]
+    wanted = {name: pinned[name] for name in (pinned if names is None else names)}
+    present = _installed(folder)
+    if wanted.items() <= present.items():
         return
-    folder = Path(tempfile.mkdtemp(prefix=".installing-", dir=HERE))
+    wanted |= {name: version for name, version in present.items() if pinned.get(name) == version}
+    made = Path(tempfile.mkdtemp(prefix=".installing-", dir=folder))
     try:
-        (folder / "package.json").write_text(wanted)
-        _npm(folder, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund")
-        (folder / "node_modules" / "installed.json").write_text(wanted)
-        if MODULES.exists():
-            MODULES.rename(folder / "old")
-        (folder / "node_modules").rename(MODULES)
+        (made / "package.json").write_text(json.dumps({**package, "devDependencies": wanted}))
+        _npm(made, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund")
+        (made / "node_modules" / "installed.json").write_text(json.dumps(wanted))
+        if (folder / "node_modules").exists():
+            (folder / "node_modules").rename(made / "old")
+        (made / "node_modules").rename(folder / "node_modules")
     except OSError as error:
-        if _installed() != wanted:  # else somebody was faster
+        if not wanted.items() <= _installed(folder).items():  # else somebody was faster
             raise MissingError(f"the packages cannot be put in place: {error}") from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def assistant(name: str) -> list[str]:
+    """Return the command that starts an assistant. Raises MissingError where it is not installed."""
+    package = ASSISTANTS[name]
+    if package not in _installed(REAL):
+        raise MissingError(f"{name} is not installed: KIOKU_REAL_CLIENTS={name} scripts/setup-clients")
+    modules = REAL / "node_modules"
+    if name != "claude":
+        main = json.loads((modules / package / "package.json").read_text())["bin"][name]
+        return [node(), str(modules / package / main)]
+    # Its own script would put the program for this platform in its place, but no package's script is run here.
+    programs = sorted(path for path in modules.glob(f"{package}-*/claude*") if path.stem == "claude")
+    if not programs:
+        raise MissingError("there is no Claude Code for this platform")
+    return [str(programs[0])]
 
 
 def run(
@@ -67,11 +100,14 @@ def run(
     )
 
 
-def _installed() -> str | None:
+def _installed(folder: Path) -> dict[str, str]:
+    """Return the packages that are in place, with their versions."""
     try:
-        return (MODULES / "installed.json").read_text()
+        found = json.loads((folder / "node_modules" / "installed.json").read_text())
     except OSError:
-        return None
+        return {}
+    packages: dict[str, str] = found.get("devDependencies", found)
+    return packages
 
 
 def _npm(folder: Path, *arguments: str) -> None:
@@ -85,7 +121,7 @@ def _npm(folder: Path, *arguments: str) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=INSTALL_PATIENCE_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MissingError(f"npm cannot be run: {error}") from error
@@ -96,5 +132,6 @@ def _npm(folder: Path, *arguments: str) -> None:
 if __name__ == "__main__":
     try:
         install()
+        install(REAL, [ASSISTANTS[name] for name in expected()])
     except MissingError as error:
         sys.exit(f"setup-clients: {error}")
