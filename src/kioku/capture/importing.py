@@ -8,8 +8,7 @@ streams are marked as stale and whoever opens the store next does it.
 import io
 import os
 import stat
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -20,6 +19,7 @@ from kioku import times
 from kioku.capture.keeping import Keeper, Kept
 from kioku.capture.seen import Seen
 from kioku.capture.stores import Home, Stores
+from kioku.capture.transcripts import lines
 from kioku.capture.transcripts.reading import BadLineError, Format
 from kioku.errors import KiokuError
 from kioku.models import TRANSCRIPT, Report
@@ -30,14 +30,11 @@ from kioku.store import activities, imports, sessions, turns
 from kioku.store.imports import Source
 from kioku.store.opening import open_for_reading
 
-CHUNK: Final = 1 << 20  # bytes read at once
-LONGEST_LINE: Final = 64 << 20  # bytes; a longer one is skipped
 LARGEST_DOCUMENT: Final = 256 << 20  # bytes
 BATCH_ROWS: Final = 5_000  # kept things in one transaction
 BATCH_TEXT: Final = 4 << 20  # characters of turns in one transaction
 SAVE_EVERY: Final = 64 << 20  # bytes after which the position within a large file is noted
 
-_COMPARED: Final = 4_096  # bytes at the beginning and at the end of what was read, to know it again
 _LISTED: Final = 1_000  # skipped lines that are listed one by one
 
 
@@ -100,25 +97,26 @@ class Importer:
     def take(self, form: Format, path: str) -> None:
         """Import one transcript. What cannot be read is noted in the outcome; raises StoreError, SettingsError."""
         self.outcome.files += 1
+        name = imports.name_of(path)
         try:
-            with open(_open(path), "rb", buffering=0) as stream:
+            with open(lines.open_file(path), "rb", buffering=0) as stream:
                 status = os.fstat(stream.fileno())
                 if not stat.S_ISREG(status.st_mode):
-                    self.outcome.skip(path, None, "is no regular file")
+                    self.outcome.skip(name, None, "is no regular file")
                     return
-                known = self._known(path)
+                known = self._known(name)
                 if known is not None and (known.size, known.changed_at) == (status.st_size, status.st_mtime_ns):
                     self.progress(status.st_size)
                     return
                 self.outcome.read += 1
                 self.outcome.bytes += status.st_size
-                file = _File(self, form, path, status)
+                file = _File(self, form, path, name, status)
                 if form.is_lines:
                     file.read_lines(stream, known)
                 else:
                     file.read_document(stream)
         except OSError as error:
-            self.outcome.skip(path, None, error.strerror or "cannot be read")
+            self.outcome.skip(name, None, error.strerror or "cannot be read")
 
     def finish(self) -> Outcome:
         """Count what the imported conversations have become, and where they are."""
@@ -172,10 +170,11 @@ class Importer:
 class _File:
     """One transcript on its way into the stores."""
 
-    def __init__(self, importer: Importer, form: Format, path: str, status: os.stat_result) -> None:
+    def __init__(self, importer: Importer, form: Format, path: str, name: str, status: os.stat_result) -> None:
         self._importer = importer
         self._form = form
         self._path = path
+        self._name = name
         self._status = status
         self._outcome = importer.outcome
         self._keepers: dict[str, tuple[Home | None, Keeper]] = {}
@@ -190,48 +189,51 @@ class _File:
         """Read a transcript of lines from where the last import stopped."""
         position = number = 0
         state: Mapping[str, str] = {}
-        if known is not None and known.position and known.identity == _identity(stream, known.position):
+        if known is not None and known.position and known.identity == lines.identity(stream, known.position):
             position, number, state = known.position, known.lines, known.state
             self._stores, self._conversations = dict(known.stores), dict.fromkeys(known.conversations)
             self._folders = {name.removeprefix("folder:"): f for name, f in state.items() if name.startswith("folder:")}
         reader = self._form.reader(self._path, state)
         self._importer.progress(position)
         saved = position
-        is_last = False
-        for line, end in _lines(stream, position):
+        unfinished: Mapping[str, str] | None = None  # what the reader knew before a last line that may still grow
+        for line, end, is_ended in lines.lines(stream, position):
             number += 1
-            is_last = line is not None and not line.endswith(b"\n")
+            if not is_ended:
+                unfinished = reader.state()
             if line is None:
-                self._outcome.skip(self._path, number, f"is longer than {LONGEST_LINE >> 20} MB")
+                self._outcome.skip(self._name, number, f"is longer than {lines.LONGEST_LINE >> 20} MB")
             else:
                 try:
                     for seen in reader.read(line.rstrip(b"\r\n")):
                         self._keep(seen)
                 except BadLineError as error:
-                    self._outcome.skip(self._path, number, "is not complete yet" if is_last else str(error))
-                if is_last:
-                    break  # it may still grow: the next import reads it again
+                    self._outcome.skip(self._name, number, str(error) if is_ended else "is not complete yet")
+            if not is_ended:
+                break  # the next import reads it again
             if self._rows >= BATCH_ROWS or self._text >= BATCH_TEXT:
                 self._flush()
             self._importer.progress(end - position)
             position = end
             if position - saved >= SAVE_EVERY:
                 self._flush()
-                self._save(_identity(stream, position), position, number, reader.state(), is_done=False)
+                self._save(lines.identity(stream, position), position, number, reader.state(), is_done=False)
                 saved = position
         self._flush()
         self._derive()
         self._importer.progress(max(0, self._status.st_size - position))
-        self._save(_identity(stream, position), position, number - is_last, reader.state(), is_done=True)
+        known_now = reader.state() if unfinished is None else unfinished
+        whole = number if unfinished is None else number - 1
+        self._save(lines.identity(stream, position), position, whole, known_now, is_done=True)
 
     def read_document(self, stream: io.RawIOBase) -> None:
         """Read a transcript that is one document."""
         if self._status.st_size > LARGEST_DOCUMENT:
-            self._outcome.skip(self._path, None, f"is larger than {LARGEST_DOCUMENT >> 20} MB")
+            self._outcome.skip(self._name, None, f"is larger than {LARGEST_DOCUMENT >> 20} MB")
             return
         document = self._form.document(self._path, stream.read(LARGEST_DOCUMENT + 1) or b"")
         for line, reason in document.problems:
-            self._outcome.skip(self._path, line, reason)
+            self._outcome.skip(self._name, line, reason)
         for seen in document.seen:
             self._keep(seen)
             if self._rows >= BATCH_ROWS or self._text >= BATCH_TEXT:
@@ -280,7 +282,7 @@ class _File:
                     self._importer.stores.open(home)  # makes its secrets known before anything of it is kept
             except KiokuError as error:
                 # One project that cannot be recorded, or has settings that it may not have, keeps no other from it.
-                self._outcome.skip(self._path, None, f"{folder}: {error}")
+                self._outcome.skip(self._name, None, f"{folder}: {error}")
                 home = None
             bases, exclude = ((), ()) if home is None else (home.bases, home.exclude)
             found = self._keepers[folder or ""] = home, Keeper(self._form.client, TRANSCRIPT, bases, exclude)
@@ -332,16 +334,16 @@ class _File:
                 store = self._importer.stores.open(touched[0])
                 store.write(lambda db: record.derive_stale(db, now=times.now_ms()))
 
-    def _save(self, identity: str, position: int, lines: int, state: Mapping[str, str], *, is_done: bool) -> None:
+    def _save(self, identity: str, position: int, number: int, state: Mapping[str, str], *, is_done: bool) -> None:
         """Note how far this file is read."""
         importer = self._importer
         if importer.wish.dry_run or self._is_partial:
             return
         folders = {f"folder:{name}": folder for name, folder in self._folders.items()}
         found = Source(
-            path=self._path, client=self._form.client, identity=identity,
+            path=self._name, client=self._form.client, identity=identity,
             size=self._status.st_size if is_done else 0, changed_at=self._status.st_mtime_ns, position=position,
-            lines=lines, state={**state, **folders}, stores=sorted(self._stores.items()),
+            lines=number, state={**state, **folders}, stores=sorted(self._stores.items()),
             conversations=list(self._conversations), read_at=times.now_ms(),
         )  # fmt: skip
         importer.stores.open(importer.own).write(lambda db: imports.put_source(db, found))
@@ -355,43 +357,3 @@ def _merged(kept: Iterable[Kept]) -> list[Report]:
             other = found.get(report.key)
             found[report.key] = report if other is None else other.merged(report)
     return list(found.values())
-
-
-def _open(path: str) -> int:
-    """Open a file for reading without waiting for what will never come from a FIFO."""
-    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-
-
-def _identity(stream: io.RawIOBase, position: int) -> str:
-    """Return what tells a file's first `position` bytes from others: checksums of their beginning and their end."""
-    sums = []
-    for start in (0, max(0, position - _COMPARED)):
-        stream.seek(start)
-        sums.append(zlib.crc32(stream.read(min(_COMPARED, position - start)) or b""))
-    return "".join(f"{found:08x}" for found in sums)
-
-
-def _lines(stream: io.RawIOBase, position: int) -> Iterator[tuple[bytes | None, int]]:
-    """Read lines from a position on, each with where it ends; None stands for one that is too long to be held."""
-    stream.seek(position)
-    rest: list[bytes] = []
-    held = 0
-    while chunk := stream.read(CHUNK):
-        start = 0
-        while (cut := chunk.find(b"\n", start)) >= 0:
-            piece = chunk[start : cut + 1]
-            position += held + len(piece)
-            if held + len(piece) > LONGEST_LINE:
-                yield None, position
-            else:
-                yield b"".join((*rest, piece)) if rest else piece, position
-            rest.clear()
-            held = 0
-            start = cut + 1
-        held += len(chunk) - start
-        if held <= LONGEST_LINE:
-            rest.append(chunk[start:])
-        else:
-            rest.clear()
-    if held:
-        yield (b"".join(rest) if held <= LONGEST_LINE else None), position + held

@@ -9,7 +9,7 @@ from kioku import settings
 from kioku.capture.transcripts.formats import FORMATS, Format, Places
 from kioku.capture.transcripts.reading import BadLineError
 from kioku.errors import KiokuError
-from kioku.store.imports import Source, sources
+from kioku.store.imports import Source, name_of, sources
 from kioku.store.opening import open_for_reading
 
 _LINES_LOOKED_AT = 200  # of a transcript, for the folder that it is about
@@ -45,7 +45,7 @@ def waiting(known: Iterable[Source], where: Places) -> Iterator[Waiting]:
                 status = os.stat(path)
             except OSError:
                 continue  # deleted meanwhile
-            if done.get(path) != (status.st_size, status.st_mtime_ns):
+            if done.get(name_of(path)) != (status.st_size, status.st_mtime_ns):
                 yield Waiting(client, path, status.st_mtime_ns // 1_000_000)
 
 

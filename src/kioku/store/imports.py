@@ -4,6 +4,7 @@ Positions are in the person's own store; batches and counters in the store that 
 together. Every function works inside the caller's transaction.
 """
 
+import os
 from typing import Any, Final, NamedTuple
 
 import apsw
@@ -39,6 +40,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 _LISTS: Final = ("state", "stores", "conversations")
 _NAMES: Final = Source.__struct_fields__
+
+
+def name_of(path: str) -> str:
+    """Return a file's name as it is kept: what in it is no UTF-8 is written out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def source(db: apsw.Connection, path: str) -> Source | None:

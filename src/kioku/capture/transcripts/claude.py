@@ -17,21 +17,21 @@ from kioku.capture.transcripts.reading import (
     BadLineError,
     Format,
     Places,
+    anything,
     below,
     conversation,
-    decode,
+    fitted,
     identifier,
     instant,
+    objects,
     usage,
 )
 
 # Text that the client put around or in place of what was typed.
 _NOT_TYPED: Final = re.compile(
     r"<(system-reminder|local-command-stdout|local-command-stderr|local-command-caveat|command-message|bash-stdout"
-    r"|bash-stderr|task-notification|ide_opened_file|ide_selection|user-prompt-submit-hook)>[\s\S]*?</\1>"
+    r"|bash-stderr|task-notification|ide_opened_file|ide_selection|user-prompt-submit-hook)>"
 )
-_COMMAND: Final = re.compile(r"<command-name>([\s\S]*?)</command-name>")
-_ARGUMENTS: Final = re.compile(r"<command-args>([\s\S]*?)</command-args>")
 _INTERRUPTED: Final = "[Request interrupted by user"
 _TURN_ENDS: Final = ("turn_duration", "stop_hook_summary")
 
@@ -83,15 +83,7 @@ class ClaudeReader:
 
     def read(self, line: bytes) -> Iterator[Seen]:
         """Return what a line tells."""
-        if not line.strip():
-            return
-        found = decode(_lines, _Line, line)
-        for one in found:
-            yield from _told(one)
-        if len(found) > 1:
-            raise BadLineError("holds two objects")
-        if not found:
-            raise BadLineError("is no object")
+        return objects(_lines, _Line, line, _told)
 
     def state(self) -> dict[str, str]:
         """Return nothing: every line says what must be known."""
@@ -151,7 +143,7 @@ def _from_assistant(line: _Line, message: _Message, id: str | None, facts: dict[
     for block in blocks:
         call = identifier(block.id)
         if block.type == "tool_use" and block.name and call is not None:
-            use = tools.describe(block.name, _object(block.input))
+            use = tools.describe(block.name, anything(block.input))
             yield Seen(kind="call", id=call, tool=block.name, touches=use.touches, detail=use.detail, **facts)
     if message.stop_reason == "end_turn" and not line.is_sidechain and id is not None:
         yield Seen(kind="turn_end", id=f"{id}:end", **facts)
@@ -161,20 +153,44 @@ def _usage(line: _Line, message: _Message, model: str | None) -> Usage | None:
     id = identifier(message.id)
     if model is None or id is None:
         return None
-    told = _object(message.usage)
-    return usage(f"{id}:{line.request_id or ''}"[:200], told, _USAGE) if isinstance(told, dict) else None
+    told = anything(message.usage)
+    return usage(f"{id}:{line.request_id or ''}", told, _USAGE) if isinstance(told, dict) else None
 
 
 def typed(text: str) -> str:
     """Return what the person typed of a prompt: without what the client put around it; of a command, its line."""
     if "<" not in text:
         return text.strip()
-    command = _COMMAND.search(text)
+    command = _between(text, "command-name")
     if command is not None:
-        arguments = _ARGUMENTS.search(text)
-        name = command[1].strip()
-        return f"{name if name.startswith('/') else '/' + name} {arguments[1].strip() if arguments else ''}".strip()
-    return _NOT_TYPED.sub("", text).replace("<bash-input>", "!").replace("</bash-input>", "").strip()
+        name = command.strip()
+        arguments = (_between(text, "command-args") or "").strip()
+        return f"{name if name.startswith('/') else '/' + name} {arguments}".strip()
+    return _without_wrapped(text).replace("<bash-input>", "!").replace("</bash-input>", "").strip()
+
+
+def _between(text: str, tag: str) -> str | None:
+    _, opening, rest = text.partition(f"<{tag}>")
+    inner, closing, _ = rest.partition(f"</{tag}>")
+    return inner if opening and closing else None
+
+
+def _without_wrapped(text: str) -> str:
+    """Remove what the client wrapped in tags of its own; a tag that is never closed is text."""
+    parts = []
+    end = 0
+    unclosed = set()
+    for match in _NOT_TYPED.finditer(text):
+        tag = match[1]
+        if match.start() < end or tag in unclosed:
+            continue
+        closing = text.find(f"</{tag}>", match.end())
+        if closing < 0:
+            unclosed.add(tag)  # looked for once: a text may be full of openings
+            continue
+        parts.append(text[end : match.start()])
+        end = closing + len(tag) + 3
+    return "".join((*parts, text[end:]))
 
 
 def _content(raw: msgspec.Raw) -> list[_Block]:
@@ -182,24 +198,15 @@ def _content(raw: msgspec.Raw) -> list[_Block]:
     try:
         return _blocks.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass  # a text, or a block of an unusual make
-    content = _object(raw)
+        content = anything(raw)  # a text, or a block of an unusual make
     if isinstance(content, str):
         return [_Block(type="text", text=content)]
-    blocks = []
-    for part in content if isinstance(content, list) else ():
-        blocks += decode(_block, _Block, msgspec.json.encode(part)) if isinstance(part, dict) else []
-    return blocks
+    parts = content if isinstance(content, list) else []
+    found = (fitted(_block, _Block, msgspec.Raw(msgspec.json.encode(part))) for part in parts)
+    return [block for block in found if block is not None]
 
 
 _block = msgspec.json.Decoder(_Block)
-
-
-def _object(raw: msgspec.Raw) -> Any:
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def _files(places: Places) -> Iterator[str]:

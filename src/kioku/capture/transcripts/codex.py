@@ -16,11 +16,13 @@ from kioku.capture.transcripts.reading import (
     BadLineError,
     Format,
     Places,
+    anything,
     below,
     conversation,
-    decode,
+    fitted,
     identifier,
     instant,
+    objects,
     usage,
 )
 
@@ -65,6 +67,7 @@ _ENDS: Final = (
 _TURN_ENDS: Final = ("task_complete", "turn_complete", "turn_aborted")
 _USAGE: Final = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_input_tokens")
 _REMEMBERED: Final = ("conversation", "folder", "branch", "version", "model")
+_COUNTED_TIMES: Final = 64
 _NEEDED: Final = ("session_meta", "turn_context", "event_msg", "response_item")
 
 
@@ -74,28 +77,22 @@ class CodexReader:
     def __init__(self, path: str, state: Mapping[str, str]) -> None:
         self._path = path
         self._known = {name: state[name] for name in _REMEMBERED if name in state}
-        self._last = state.get("last", "")  # the last time that was used for an id, and how often
-        self._repeats = int(state.get("repeats", "0")) if state.get("repeats", "0").isdecimal() else 0
+        # How often each of the latest times was used for an id. Lines may be out of order, but not by much.
+        counts = anything(state.get("counts", "{}"))
+        self._counts: dict[str, int] = counts if isinstance(counts, dict) else {}
 
     def state(self) -> dict[str, str]:
-        """Return what the first lines said, and the running number of things with one time."""
-        return {**self._known, "last": self._last, "repeats": str(self._repeats)}
+        """Return what the first lines said, and how many things had each of the latest times."""
+        return {**self._known, "counts": msgspec.json.encode(self._counts).decode()}
 
     def read(self, line: bytes) -> Iterator[Seen]:
         """Return what a line tells."""
-        if not line.strip():
-            return
-        found = decode(_lines, _Line, line)
-        for one in found:
-            if one.type in _NEEDED:
-                for payload in decode(_payloads, _Payload, bytes(one.payload)):
-                    yield from self._told(one, payload)
-        if len(found) > 1:
-            raise BadLineError("holds two objects")
-        if not found:
-            raise BadLineError("is no object")
+        return objects(_lines, _Line, line, self._told)
 
-    def _told(self, line: _Line, payload: _Payload) -> Iterator[Seen]:
+    def _told(self, line: _Line) -> Iterator[Seen]:
+        payload = fitted(_payloads, _Payload, line.payload) if line.type in _NEEDED else None
+        if payload is None:
+            return
         at = instant(line.timestamp)
         if at is None:
             raise BadLineError("has no time")
@@ -141,11 +138,12 @@ class CodexReader:
         elif payload.type == "token_count" and payload.info is not None:
             last = payload.info.get("last_token_usage")
             if isinstance(last, dict):
-                total = payload.info.get("total_token_usage")
+                counted = payload.info.get("total_token_usage")
+                total = counted.get("total_tokens") if isinstance(counted, dict) else None
                 # Codex tells the same count again when nothing was added: the total names it.
-                sum = total.get("total_tokens") if isinstance(total, dict) else time  # noqa: A001
-                spent = usage(f"tokens:{sum}", last, _USAGE)
-                yield self._seen("answer", at, id=f"{self._conversation()}:tokens:{sum}", usage=spent)
+                name = f"tokens:{self._id('tokens', time) if total is None else total}"
+                spent = usage(name, last, _USAGE)
+                yield self._seen("answer", at, id=f"{self._conversation()}:{name}", usage=spent)
         elif payload.type in _ENDS and call is not None:
             ok = payload.success if payload.success is not None else None
             yield self._seen("call_end", at, id=call, ok=ok)
@@ -157,9 +155,11 @@ class CodexReader:
     def _id(self, kind: str, time: str) -> str:
         """Return an id for a thing that has none: conversation, kind and time, and how many had that time before."""
         place = f"{kind} {time}"
-        self._repeats = self._repeats + 1 if place == self._last else 0
-        self._last = place
-        return f"{self._conversation()}:{place}:{self._repeats}"[:200]
+        repeats = self._counts.pop(place, -1) + 1
+        self._counts[place] = repeats
+        if len(self._counts) > _COUNTED_TIMES:
+            del self._counts[next(iter(self._counts))]
+        return f"{self._conversation()}:{place}:{repeats}"
 
     def _conversation(self) -> str:
         return self._known.get("conversation") or os.path.basename(self._path)[:200]
@@ -175,11 +175,8 @@ class CodexReader:
 def _arguments(payload: _Payload) -> Any:
     """Return a call's arguments: often JSON in a text, sometimes a patch."""
     given = payload.arguments if payload.arguments is not None else payload.input or payload.action
-    if isinstance(given, str) and given[:1] == "{":
-        try:
-            return msgspec.json.decode(given)
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
-            return None
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        return anything(given)
     return given
 
 

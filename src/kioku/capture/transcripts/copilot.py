@@ -15,9 +15,10 @@ from kioku.capture.transcripts.reading import (
     below,
     conversation,
     count,
-    decode,
+    fitted,
     identifier,
     instant,
+    objects,
 )
 
 
@@ -67,19 +68,12 @@ class CopilotReader:
 
     def read(self, line: bytes) -> Iterator[Seen]:
         """Return what a line tells."""
-        if not line.strip():
-            return
-        found = decode(_lines, _Line, line)
-        for one in found:
-            if one.type in _NEEDED:
-                for data in decode(_datas, _Data, bytes(one.data)):
-                    yield from self._told(one, data)
-        if len(found) > 1:
-            raise BadLineError("holds two objects")
-        if not found:
-            raise BadLineError("is no object")
+        return objects(_lines, _Line, line, self._told)
 
-    def _told(self, line: _Line, data: _Data) -> Iterator[Seen]:
+    def _told(self, line: _Line) -> Iterator[Seen]:
+        data = fitted(_datas, _Data, line.data) if line.type in _NEEDED else None
+        if data is None:
+            return
         at = instant(line.timestamp)
         if at is None:
             raise BadLineError("has no time")
@@ -98,7 +92,8 @@ class CopilotReader:
             yield self._seen("prompt", at, id=id, text=data.content)
         elif line.type == "assistant.message":
             spent = count(data.output_tokens)
-            usage = Usage(id=identifier(data.message_id) or str(id), output=spent) if spent else None
+            name = identifier(data.message_id) or id or f"{self._known['conversation']}:{line.timestamp}"
+            usage = Usage(id=name, output=spent) if spent else None
             yield self._seen("answer", at, id=id, text=data.content or None, model=data.model, usage=usage)
         elif line.type == "tool.execution_start" and call is not None and data.tool_name:
             use = tools.describe(data.tool_name, data.arguments)

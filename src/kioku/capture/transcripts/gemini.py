@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-import msgspec
-
 from kioku.capture import tools
 from kioku.capture.seen import Seen
 from kioku.capture.transcripts.reading import (
@@ -18,6 +16,7 @@ from kioku.capture.transcripts.reading import (
     Document,
     Format,
     Places,
+    anything,
     below,
     conversation,
     identifier,
@@ -28,9 +27,8 @@ from kioku.capture.transcripts.reading import (
 
 
 def _document(path: str, content: bytes) -> Document:
-    try:
-        told = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    told = anything(content)
+    if told is None:
         return Document((), [(None, "is no JSON")])
     if not isinstance(told, dict) or not isinstance(told.get("messages"), list):
         return Document((), [(None, "is no chat of Gemini's")])
@@ -72,7 +70,7 @@ def _told(message: dict[str, Any], name: str, folder: str | None, at: int, id: s
             if isinstance(call, dict) and isinstance(call.get("name"), str) and call["name"]:
                 yield _call(call, name, folder, at)
         if not calls and text:
-            yield Seen(conversation=name, at=at, kind="turn_end", id=f"{id}:end"[:200], folder=folder)
+            yield Seen(conversation=name, at=at, kind="turn_end", id=f"{id}:end", folder=folder)
 
 
 def _call(call: dict[str, Any], name: str, folder: str | None, at: int) -> Seen:

@@ -8,17 +8,14 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from kioku.capture import tools
 from kioku.capture.seen import Seen
-from kioku.capture.transcripts.reading import Document, Format, Places, below, identifier, instant, usage
+from kioku.capture.transcripts.reading import Document, Format, Places, anything, below, identifier, instant, usage
 
 
 def _document(path: str, content: bytes) -> Document:
-    try:
-        told = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    told = anything(content)
+    if told is None:
         return Document((), [(None, "is no JSON")])
     if (
         not isinstance(told, dict)
@@ -56,15 +53,13 @@ def _document(path: str, content: bytes) -> Document:
 def _told(
     facts: dict[str, Any], parts: list[dict[str, Any]], at: int, id: str, is_child: bool, common: dict[str, Any]
 ) -> Iterator[Seen]:
-    texts = [part["text"] for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
-    text = "\n".join(texts) or None
+    texts = [part for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
     if facts.get("role") == "user":
-        typed = [part for part in parts if part.get("type") == "text" and not part.get("synthetic")]
-        if text and typed and not is_child:  # a sub-agent is prompted by the assistant
-            yield Seen(
-                at=at, kind="prompt", id=id, text="\n".join(str(part.get("text", "")) for part in typed), **common
-            )
+        typed = "\n".join(part["text"] for part in texts if not part.get("synthetic"))
+        if typed and not is_child:  # a sub-agent is prompted by the assistant
+            yield Seen(at=at, kind="prompt", id=id, text=typed, **common)
         return
+    text = "\n".join(part["text"] for part in texts) or None
     tokens = _members(facts.get("tokens"))
     cache = _members(tokens.get("cache"))
     flat = {**tokens, "cache_read": cache.get("read"), "cache_write": cache.get("write")}
@@ -88,7 +83,7 @@ def _told(
             last = max(last, ended)
     done = _members(facts.get("time")).get("completed")
     if facts.get("finish") == "stop" and not is_child:
-        yield Seen(at=max(last, instant(done) or last), kind="turn_end", id=f"{id}:end"[:200], **common)
+        yield Seen(at=max(last, instant(done) or last), kind="turn_end", id=f"{id}:end", **common)
 
 
 def _members(value: object) -> dict[str, Any]:

@@ -76,41 +76,94 @@ class Format(NamedTuple):
         return self.reader is not no_reader
 
 
-def decode(decoder: "msgspec.json.Decoder[Fields]", kind: type[Fields], line: bytes) -> list[Fields]:
-    """Decode the object on a line: usually one; several where they were glued together.
+def objects(
+    decoder: "msgspec.json.Decoder[Fields]", kind: type[Fields], line: bytes, told: Callable[[Fields], Iterable[Seen]]
+) -> Iterator[Seen]:
+    """Return what the objects on a line tell: usually one; several where they were glued together.
 
-    Raises BadLineError for what is no JSON; an object that is only unusual is taken as far as it fits.
+    Raises BadLineError at the end, for the first thing on the line that could not be taken.
+    """
+    if not line.strip():
+        return
+    found, problem = _decoded(decoder, kind, line)
+    for one in found:
+        try:
+            yield from told(one)
+        except BadLineError as error:
+            problem = problem or str(error)
+    if problem is not None:
+        raise BadLineError(problem)
+
+
+def _decoded(
+    decoder: "msgspec.json.Decoder[Fields]", kind: type[Fields], line: bytes
+) -> tuple[list[Fields], str | None]:
+    """Decode the objects on a line; return them, and what is wrong with the rest."""
+    try:
+        return [decoder.decode(line)], None
+    except _UNUSUAL:
+        pass  # unusual, or broken: the patient way finds out
+    text = _text(line)
+    found: list[Fields] = []
+    position = values = 0
+    problem = None
+    while position < len(text):
+        try:
+            value, position = _PLAIN.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            problem = "is no JSON" if not values else "holds an object, and something that is none"
+            break
+        values += 1
+        if isinstance(value, dict):
+            found.append(_fitted(kind, value))
+        while position < len(text) and text[position] in _BLANKS:
+            position += 1
+    if problem is None and values > 1:
+        problem = "holds two objects"
+    return found, problem or (None if found else "is no object")
+
+
+def fitted(decoder: "msgspec.json.Decoder[Fields]", kind: type[Fields], raw: msgspec.Raw) -> Fields | None:
+    """Return an object within a line, taken as far as it fits; None for what is no object."""
+    try:
+        return decoder.decode(raw)
+    except _UNUSUAL:
+        value = anything(raw)
+    return _fitted(kind, value) if isinstance(value, dict) else None
+
+
+def anything(content: bytes | str | msgspec.Raw) -> Any:
+    """Return the JSON value that content holds, odd numbers in it as None, odd characters replaced.
+
+    What is no JSON is None too.
     """
     try:
-        return [decoder.decode(line)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass  # unusual, or broken: the patient way finds out
-    text = line.decode("utf-8-sig", "replace").strip("\0 \t\r\n")
-    found: list[Fields] = []
-    position = 0
+        return msgspec.json.decode(content)
+    except _UNUSUAL:
+        pass
     try:
-        while position < len(text):
-            value, position = _PLAIN.raw_decode(text, position)
-            found += _fitted(kind, value)
-            while position < len(text) and text[position] in " \t\r\n\0":
-                position += 1
-    except (ValueError, RecursionError):
-        if not found:
-            raise BadLineError("is no JSON") from None
-    return found
+        # What only the scanner takes (a NaN, a lone surrogate) is gone once it is written anew.
+        return msgspec.json.decode(_rewritten(_PLAIN.decode(_text(content))))
+    except _UNUSUAL:
+        return None
 
 
-_PLAIN = json.JSONDecoder(strict=False)
+# What a decoder raises for what it does not take.
+_UNUSUAL: Final = (msgspec.DecodeError, ValueError, RecursionError)
+_PLAIN: Final = json.JSONDecoder(strict=False)
+_BLANKS: Final = "\0 \t\r\n"  # a crash leaves zeros behind a line
 
 
-def _fitted(kind: type[Fields], value: Any) -> list[Fields]:
+def _text(content: bytes | str | msgspec.Raw) -> str:
+    text = content if isinstance(content, str) else bytes(content).decode("utf-8-sig", "replace")
+    return text.strip(_BLANKS)
+
+
+def _fitted(kind: type[Fields], value: dict[str, Any]) -> Fields:
     """Convert an object, leaving out the members that are of no use."""
-    if not isinstance(value, dict):
-        return []
     try:
-        # What only the scanner could not take (a NaN, a lone surrogate) is gone once it is written anew.
-        return [msgspec.json.decode(_rewritten(value), type=kind, strict=False)]
-    except (msgspec.DecodeError, ValueError, RecursionError):
+        return msgspec.json.decode(_rewritten(value), type=kind, strict=False)
+    except _UNUSUAL:
         kept = dict(value)
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
     for name in list(kept):
@@ -120,9 +173,9 @@ def _fitted(kind: type[Fields], value: Any) -> list[Fields]:
             continue
         try:
             kept[name] = msgspec.json.decode(_rewritten(kept[name]), type=field.type, strict=False)
-        except (msgspec.DecodeError, ValueError, RecursionError):
+        except _UNUSUAL:
             del kept[name]
-    return [kind(**{fields[name].name: kept[name] for name in kept})]
+    return kind(**{fields[name].name: kept[name] for name in kept})
 
 
 def _rewritten(value: Any) -> bytes:
@@ -144,28 +197,36 @@ _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))
 
 def instant(value: object) -> int | None:
     """Return a time in ms, written as ISO 8601 or as a number of s or ms; None for what is none."""
-    if isinstance(value, str):
-        match = _ISO.match(value)
-        if match is not None:
-            year, month, day, hour, minute, second, part = match.groups()
-            try:
-                whole = timegm((int(year), int(month), int(day), int(hour), int(minute), int(second)))
-            except ValueError:
-                return None
-            return whole * 1000 + int((part or "0").ljust(3, "0")[:3]) if int(month) <= 12 and int(day) <= 31 else None
+    found = _written(value) if isinstance(value, str) else _numbered(value)
+    return found if found is not None and 0 < found < _LAST_INSTANT else None
+
+
+def _written(value: str) -> int | None:
+    match = _ISO.match(value)
+    if match is not None:
+        year, month, day, hour, minute, second, part = match.groups()
+        if int(month) > 12 or int(day) > 31:
+            return None
         try:
-            found = datetime.fromisoformat(value)
-            return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
-        except (ValueError, OverflowError):
-            pass  # maybe a number in quotes
-        try:
-            value = float(value)
+            whole = timegm((int(year), int(month), int(day), int(hour), int(minute), int(second)))
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return whole * 1000 + int((part or "0").ljust(3, "0")[:3])
+    try:
+        found = datetime.fromisoformat(value)
+        return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        pass  # maybe a number in quotes
+    try:
+        return _numbered(float(value))
+    except ValueError:
         return None
-    found_ms = value if abs(value) >= 1e11 else value * 1000
-    return round(found_ms) if 0 < found_ms < _LAST_INSTANT else None
+
+
+def _numbered(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LAST_INSTANT:
+        return None  # also what is no number
+    return round(value if abs(value) >= 1e11 else value * 1000)
 
 
 def identifier(value: object) -> str | None:

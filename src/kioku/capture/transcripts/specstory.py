@@ -6,18 +6,20 @@ the conversation, its place among that speaker's turns, and its time, so copies 
 
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from kioku.capture import tools
 from kioku.capture.seen import Seen
 from kioku.capture.transcripts.reading import Document, Format, Places, below, identifier
 
 _HEADER = re.compile(
-    r"^<!--\s*(?P<client>.+?)\s+Session\s+(?P<id>[^\s()]{8,200})\s*(?:\((?P<time>[^)]*)\))?\s*-->", re.IGNORECASE
+    r"<!-- {0,4}\S.{0,40}? Session {1,4}(?P<id>[^\s()]{8,200}) {0,4}(?:\((?P<time>[^)]{0,80})\))? {0,4}-->",
+    re.IGNORECASE,
 )
-_TURN = re.compile(r"^_\*\*(?P<who>User|Agent|Assistant)(?:\s*\((?P<facts>[^)]*)\))?\*\*_\s*$")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)\s*(?:Z|UTC)?")
+_TURN = re.compile(r"_\*\*(?P<who>User|Agent|Assistant)(?:\s?\((?P<facts>[^)]{0,200})\))?\*\*_$")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?) ?(?:Z|UTC|(?P<zone>[+-]\d\d:?\d\d))?")
 _TOOL = re.compile(r'^<tool-use\s[^>]*data-tool-name="(?P<name>[^"]{1,200})"')
 _SUMMARY = re.compile(r"^(?:<summary>)?Tool use: \*\*[^*]+\*\*\s*(?P<rest>.*)$")
 _FILE = re.compile(r"`(?P<path>[^`\n]{1,400})`")
@@ -34,26 +36,38 @@ def _document(path: str, content: bytes) -> Document:
         began = _named_instant(os.path.basename(path))
     if began is None:
         began = next((found for line in lines[:10] if (found := _instant(line)) is not None), None)
-    if not any(_TURN.match(line) for line in lines):
+    turns = _starts(lines)
+    if not turns:
         return Document((), () if header or "SpecStory" in text[:200] else [(None, "is no history of SpecStory's")])
     if began is None:
         return Document((), [(None, "has no time")])
     # Without an id of its own a conversation is known by its beginning: a later stage of the file begins the same.
-    return Document(_turns(lines, name or f"specstory-{began}", began, _folder(path)))
+    return Document(_turns(lines, turns, name or f"specstory-{began}", began, _folder(path)))
 
 
-def _turns(lines: list[str], name: str, began: int, folder: str | None) -> Iterator[Seen]:
-    starts = [number for number, line in enumerate(lines) if _TURN.match(line)]
+def _starts(lines: list[str]) -> list[tuple[int, re.Match[str]]]:
+    """Return the headings of turns. They stand by themselves: one amid other text is quoted."""
+    found = []
+    for number, line in enumerate(lines):
+        if line.startswith("_**") and (not number or not lines[number - 1].strip()):
+            match = _TURN.match(line.rstrip())
+            if match is not None:
+                found.append((number, match))
+    return found
+
+
+def _turns(
+    lines: list[str], turns: list[tuple[int, re.Match[str]]], name: str, began: int, folder: str | None
+) -> Iterator[Seen]:
     counts = {"User": 0, "Agent": 0}
     at = began
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        match = _TURN.match(lines[start])
-        assert match is not None
+    ends = [*(number for number, _ in turns[1:]), len(lines)]
+    for (start, match), end in zip(turns, ends, strict=True):
         who = "User" if match["who"] == "User" else "Agent"
         facts = match["facts"] or ""
         at = _instant(facts) or at  # the file is in order: a turn without a time has that of the one before
         counts[who] += 1
-        id = f"{name}:{who}:{counts[who]}:{at}"[:200]
+        id = f"{name}:{who}:{counts[who]}:{at}"
         body = _text(lines[start + 1 : end])
         if who == "User":
             if body:
@@ -75,23 +89,26 @@ def _calls(lines: list[str], name: str, id: str, at: int, folder: str | None) ->
         file = _FILE.search(summary["rest"]) if summary else None
         use = tools.describe(match["name"], {"file_path": file["path"]} if file else None)
         yield Seen(
-            conversation=name, at=at, kind="call", id=f"{id}:{number}"[:200], folder=folder, tool=match["name"],
+            conversation=name, at=at, kind="call", id=f"{id}:{number}", folder=folder, tool=match["name"],
             touches=use.touches,
         )  # fmt: skip
 
 
 def _text(lines: list[str]) -> str:
     """Return what was said: without what tools did, and without the line that ends the turn."""
+    ends = [number for number, line in enumerate(lines) if "</tool-use>" in line]
     kept = []
-    is_tool = False
-    for line in lines:
-        if line.startswith("<tool-use"):
-            is_tool = True
-        if not is_tool:
+    tool_ends = -1
+    for number, line in enumerate(lines):
+        if number > tool_ends and _TOOL.match(line) and ends and ends[-1] >= number:
+            tool_ends = ends[bisect_left(ends, number)]
+        if number > tool_ends:
             kept.append(line)
-        if "</tool-use>" in line:
-            is_tool = False
-    return "\n".join(kept).strip().removesuffix("---").strip()
+    while kept and not kept[-1].strip():
+        kept.pop()
+    if kept and kept[-1].strip() == "---":
+        kept.pop()
+    return "\n".join(kept).strip()
 
 
 def _instant(text: str) -> int | None:
@@ -99,7 +116,8 @@ def _instant(text: str) -> int | None:
     if match is None:
         return None
     try:
-        return round(datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=UTC).timestamp() * 1000)
+        found = datetime.fromisoformat(f"{match[1]}T{match[2]}{match['zone'] or 'Z'}")
+        return round(found.timestamp() * 1000)
     except ValueError:
         return None
 
