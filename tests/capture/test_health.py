@@ -138,6 +138,16 @@ def test_hooks_that_a_client_does_not_run_are_named(
         assert "not run: see kioku doctor" in kioku("status", cwd=marked).stdout
 
 
+def test_gemini_is_asked_for_its_trust_where_it_keeps_its_settings(
+    marked: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMINI_CLI_HOME", str(tmp_path / "elsewhere"))
+    (home / ".gemini").mkdir()
+    set_up(marked, "gemini")
+    (tmp_path / "elsewhere" / ".gemini" / "trustedFolders.json").write_text(json.dumps({str(marked): "TRUST_FOLDER"}))
+    assert findings(marked, "hooks") == []
+
+
 def test_the_last_event_and_what_waits_in_the_spool_are_told(marked: Path, home: Path, clock: Clock) -> None:
     (home / ".claude").mkdir()
     set_up(marked, "claude")

@@ -196,13 +196,15 @@ def a_model(asks_for: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("way", ["set-up", "plugin"])
-def test_a_conversation_is_recorded_once(project: Path, way: str) -> None:
-    arguments = ["--plugin-dir", str(PLUGIN)] if way == "plugin" else []
-    if way == "set-up":
+@pytest.mark.parametrize("ways", [["set-up"], ["plugin"], ["set-up", "plugin"], ["set-up", "project"]])
+def test_a_conversation_is_recorded_once(project: Path, ways: list[str]) -> None:
+    arguments = ["--plugin-dir", str(PLUGIN)] if "plugin" in ways else []
+    if "set-up" in ways:
         setup("--client", "claude", project=project)
+    if "project" in ways:
+        setup("--client", "claude", "--project", project=project)
     with a_model(project / "a.py") as env:
-        path = f"{KIOKU_PROGRAM.parent}{os.pathsep}{os.environ['PATH']}" if way == "plugin" else os.environ["PATH"]
+        path = f"{KIOKU_PROGRAM.parent}{os.pathsep}{os.environ['PATH']}" if "plugin" in ways else os.environ["PATH"]
         said = run("claude", "-p", "read a.py", *arguments, project=project, **{**env, "PATH": path})
     assert "I am done." in said
     found = kioku("sessions", "list", "--json", cwd=project)
@@ -212,4 +214,5 @@ def test_a_conversation_is_recorded_once(project: Path, way: str) -> None:
     query = "SELECT kind, tool, path FROM activities WHERE session_id = ?"
     activities = rows(project, query, session["id"])
     assert activities.count(("file_read", "Read", "a.py")) == 1
+    assert [kind for kind, _, _ in activities].count("prompt") == 1
     assert {kind for kind, _, _ in activities} >= {"server_start", "conversation_start", "prompt", "turn_end"}

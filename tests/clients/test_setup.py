@@ -367,6 +367,43 @@ def test_an_upgrade_that_moves_the_programs_can_be_taken_back_to_the_byte(settle
     assert contents(settled) == before
 
 
+def test_what_claude_code_wrote_between_two_installations_is_no_way_back_to_the_older(
+    person: Path, tmp_path: Path
+) -> None:
+    older = installed(tmp_path / "old")
+    assert setup("--yes", "--no-check", "--client", "claude", program=[older]).returncode == 0
+    file = person / ".claude.json"
+    file.write_text(json.dumps({**value(file), "numStartups": 1}))
+    done("--no-check", "--client", "claude")
+    assert value(file)["mcpServers"]["kioku"]["command"] == PROGRAM
+    done("--client", "claude", "--remove")
+    assert value(file) == {"numStartups": 1}
+
+
+def test_claude_desktop_stays_with_its_project_until_it_is_named_or_all_is_taken_back(
+    person: Path, project: Path, tmp_path: Path
+) -> None:
+    file = person / ".config" / "Claude" / "claude_desktop_config.json"
+    done("--client", "claude-desktop", "--project", str(project), "--no-check")
+    before = file.read_bytes()
+    (tmp_path / "other" / ".git").mkdir(parents=True)
+    done("--project", str(tmp_path / "other"), "--no-check")
+    done("--project", str(tmp_path / "other"), "--remove")
+    assert file.read_bytes() == before
+    done("--remove")
+    assert not file.exists()
+
+
+def test_what_was_added_for_a_client_that_is_gone_is_taken_back_too(home: Path, project: Path) -> None:
+    done("--project", str(project), "--client", "cursor", "--client", "vscode", "--no-check")
+    for name in FOLDERS:
+        shutil.rmtree(home / name, ignore_errors=True)
+    removed = done("--project", str(project), "--remove")
+    assert files(project) == set()
+    assert "Zed" not in removed
+    assert "nothing to take back" in done("--project", str(project), "--remove")
+
+
 EDITS = {
     ".claude.json": ('"args": ["serve"', '"env": {"MINE": "1"}, "args": ["serve"'),
     ".claude/settings.json": ('"hooks": {', '"model": "opus", /* mine */\n"hooks": {'),
@@ -422,6 +459,35 @@ def test_settings_of_kioku_that_the_person_changed_are_set_right_again(person: P
     file.write_text(file.read_text().replace(PROGRAM, "/gone/bin/kioku").replace("30000", "5"))
     done("--client", "gemini")
     assert value(file) == USER_FILES[".gemini/settings.json"]
+
+
+def test_what_a_person_or_client_put_into_our_entry_survives_an_upgrade(person: Path, tmp_path: Path) -> None:
+    older = installed(tmp_path / "old")
+    assert setup("--yes", "--no-check", program=[older]).returncode == 0
+    gemini, codex, zed = (
+        person / name for name in (".gemini/settings.json", ".codex/config.toml", ".config/zed/settings.json")
+    )
+    gemini.write_text(gemini.read_text().replace('"timeout": 30000', '"timeout": 30000, // long\n"trust": true'))
+    zed.write_text(zed.read_text().replace('"env": {}', '"env": {"KIOKU_PROJECT": "/x"}'))
+    text = codex.read_text().replace("[mcp_servers.kioku]", "[mcp_servers.kioku] # ours")
+    text = text.replace(f'command = "{older}"', f'enabled = true\ncommand = "{older}" # where it was')
+    codex.write_text(text + '\n[mcp_servers.kioku.tools.read_file]\napproval_mode = "approve"\n')
+    done("--no-check")
+    assert value(gemini)["mcpServers"]["kioku"] == {**PLAIN, "timeout": 30_000, "trust": True}
+    assert "// long" in gemini.read_text()
+    assert value(zed)["context_servers"]["kioku"] == {**PLAIN, "env": {"KIOKU_PROJECT": "/x"}}
+    assert codex.read_text() == text.replace(older, PROGRAM) + (
+        '\n[mcp_servers.kioku.tools.read_file]\napproval_mode = "approve"\n'
+    )
+    done("--remove")
+    assert not any("kioku" in (person / name).read_text() for name in USER_FILES if (person / name).exists())
+
+
+def test_a_home_with_any_sign_in_its_name_can_be_set_up(tmp_path: Path, person: Path) -> None:
+    program = installed(tmp_path / "\U0001f600 ü")
+    result = setup("--yes", "--no-check", "--client", "codex", program=[program])
+    assert result.returncode == 0, result
+    assert value(person / ".codex" / "config.toml")["mcp_servers"]["kioku"]["command"] == program
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------
@@ -481,6 +547,14 @@ def test_a_person_who_does_not_say_yes_finds_nothing_written(settled: Path, answ
         assert terminal.wait() != 0
     assert snapshot(settled) == before
     assert "Traceback" not in terminal.shown
+
+
+def test_json_asks_nothing_on_a_terminal_either(settled: Path) -> None:
+    before = snapshot(settled)
+    with Terminal("setup", "--json", "--no-check", cwd=settled, program=[PROGRAM]) as terminal:
+        assert terminal.wait() == 2
+        assert "--yes" in terminal.shown
+    assert snapshot(settled) == before
 
 
 def test_a_person_who_says_yes_finds_it_written_and_is_asked_no_more(settled: Path) -> None:
@@ -601,6 +675,30 @@ def test_a_read_only_file_is_an_error_and_the_other_clients_are_registered(settl
     assert [path.name for path in (settled / ".gemini").iterdir()] == ["settings.json"]
     for other in sorted(set(USER_FILES) - {".gemini/settings.json"}):
         assert "kioku" in (settled / other).read_text(), other
+
+
+def test_without_room_for_a_way_back_nothing_is_written_and_the_folder_is_named(settled: Path) -> None:
+    state = settled / ".local" / "state"
+    state.mkdir(parents=True)
+    before = contents(settled)
+    with read_only(state) as prefix:
+        result = setup("--yes", "--no-check", program=[*prefix, PROGRAM], env={"PATH": PATH})
+    assert result.returncode == 1
+    assert f"{state}/kioku, where it would be kept, cannot be written" in result.stderr
+    assert "written: " not in result.stdout
+    assert contents(settled) == before
+
+
+def test_a_file_that_cannot_be_written_leaves_the_way_back_of_the_change_before(settled: Path, tmp_path: Path) -> None:
+    before = contents(settled)
+    older = installed(tmp_path / "old")
+    assert setup("--yes", "--no-check", "--client", "codex", program=[older]).returncode == 0
+    with read_only(settled / ".codex") as prefix:
+        result = setup("--yes", "--no-check", "--client", "codex", program=[*prefix, PROGRAM], env={"PATH": PATH})
+    assert result.returncode == 1
+    assert "config.toml cannot be written" in result.stderr
+    done("--remove", "--client", "codex")
+    assert contents(settled) == before
 
 
 def test_files_that_cannot_be_edited_are_each_named_and_the_other_clients_are_registered(person: Path) -> None:

@@ -11,7 +11,7 @@ from kioku.cli.output import json_option, note, print_code, print_json, print_li
 from kioku.clients import applying, changes, starting
 from kioku.clients.changes import Change
 from kioku.clients.registered import has_plugin, is_installed
-from kioku.clients.table import CLIENTS, Client, Entry, Place
+from kioku.clients.table import CLIENTS, NAME, Client, Entry, Place
 from kioku.errors import KiokuError, UsageError
 from kioku.words import counted
 
@@ -46,13 +46,13 @@ def command(
         raise UsageError("--user and --project exclude each other")
     root = None if folder is None else project.find(folder, (), ".").workdir
     place = Place(os.path.expanduser("~"), settings.environment(), root)
-    commands = starting.find_commands(sys.argv[0])
-    chosen = _chosen(names, place)
+    commands = starting.Commands(NAME, f"{NAME}-hook") if is_removal else starting.find_commands(sys.argv[0])
+    chosen = _chosen(names, place, is_removal=is_removal)
     failures = 0
     plan: list[tuple[Client, list[Entry], list[Change]]] = []
     for client in chosen:
         try:
-            entries = _entries(client, place, commands)
+            entries = _entries(client, place, commands, is_removal=is_removal)
             if not entries:
                 note(f"{client.title}: {client.note or 'nothing to set up here'}")
                 continue
@@ -62,15 +62,22 @@ def command(
                 found = _removals(entries, place)  # what was registered before would be counted twice
             else:
                 found = _removals(entries, place) if is_removal else changes.add(entries, within=place.project)
-            plan.append((client, entries, found))
+            if found or names or is_installed(client, place):
+                plan.append((client, entries, found))
         except KiokuError as error:
             problem(error)
             failures += 1
+    if is_removal and not plan and not failures and not as_json:
+        print_line(("nothing to take back", ""))
     _show(plan, quiet=as_json)
     pending = [(client, change) for client, _, found in plan for change in found]
     if pending and not dry_run:
+        can_ask = sys.stdin.isatty() and not as_json  # whoever reads JSON sees neither the changes nor the question
+        if not yes and not can_ask:
+            note("nothing was changed: there is nobody to ask (--yes changes it without asking)")
+            context.exit(2)
         if not yes and not _may_write(len(pending), is_removal=is_removal):
-            context.exit(2 if not sys.stdin.isatty() else 1)
+            context.exit(1)
         failures += _write(pending, place, is_removal=is_removal, quiet=as_json)
     checks = {} if dry_run or is_removal or no_check else _check(plan, commands, quiet=as_json)
     if as_json:
@@ -84,21 +91,27 @@ def command(
         context.exit(1)
 
 
-def _chosen(names: tuple[str, ...], place: Place) -> list[Client]:
+def _chosen(names: tuple[str, ...], place: Place, *, is_removal: bool) -> list[Client]:
+    """Return the clients that were named; else those on this machine, to remove also those that are gone from it."""
     known = {client.name: client for client in CLIENTS}
     for name in names:
         if name not in known:
             raise UsageError(f"there is no client '{name}'", hint=f"one of: {', '.join(known)}")
     if names:
         return [known[name] for name in names]
-    found = [client for client in CLIENTS if is_installed(client, place)]
+    found = [client for client in CLIENTS if is_removal or is_installed(client, place)]
+    if place.project is not None:
+        # One that keeps in a person's own file which project it records goes over to another only if it is named.
+        found = [client for client in found if client.user is not None]
     if not found:
         raise KiokuError("no assistant was found on this machine", hint=f"name one with --client: {', '.join(known)}")
     return found
 
 
-def _entries(client: Client, place: Place, commands: starting.Commands) -> list[Entry]:
+def _entries(client: Client, place: Place, commands: starting.Commands, *, is_removal: bool) -> list[Entry]:
     make = client.user if place.project is None else client.project
+    if is_removal and make is None:
+        make = client.project  # it is in the person's own file, whichever project it names
     return [] if make is None else make(place, commands.serve, commands.hook_for(client.name))
 
 
@@ -126,9 +139,6 @@ def _show(plan: list[tuple[Client, list[Entry], list[Change]]], *, quiet: bool) 
 
 
 def _may_write(count: int, *, is_removal: bool) -> bool:
-    if not sys.stdin.isatty():
-        note("nothing was changed: there is no terminal to ask on (--yes changes it without asking)")
-        return False
     return click.confirm(f"{'Take this out of' if is_removal else 'Write this to'} {counted(count, 'file')}?")
 
 

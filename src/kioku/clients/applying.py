@@ -7,18 +7,23 @@ taken out of what is there now.
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 
 import msgspec
 
 from kioku import times
 from kioku.clients import changes
 from kioku.clients.changes import Change
+from kioku.clients.table import NAME
 from kioku.errors import KiokuError
 from kioku.settings import user_folder
 
 
 class Record(msgspec.Struct):
-    """A file that set-up changed: its text before the first time, and what the last change left there."""
+    """A file that set-up changed: its text before the first time, and a digest of what the last change left there.
+
+    `after` is empty where somebody else wrote into the file between two changes of ours: `before` is no way back then.
+    """
 
     path: str
     before: str | None
@@ -31,17 +36,28 @@ def write(change: Change, *, private: bool) -> str | None:
     path = change.path
     if changes.read(path) != change.before:
         raise KiokuError(f"{path} was changed meanwhile, by you or its program", hint="run 'kioku setup' again")
+    earlier = _recorded(path)
+    missing = _missing_folders(os.path.dirname(path))
     try:
         kept = None if change.before is None else _back_up(path, change.before)
-        made = _make_folders(os.path.dirname(path))
+        if change.after is not None:
+            _remember(_record(change, earlier, missing))  # first: without it nobody could take the change back
+    except OSError as error:
+        folder = user_folder("state")
+        found = f"{path} was left as it is: {folder}, where it would be kept, cannot be written: {error.strerror}"
+        raise KiokuError(found, hint="make that folder writable") from error
+    try:
         if change.after is None:
             os.unlink(path)
-            return kept
-        _write(path, change.after, 0o600 if private else 0o644)
-        _remember(change, made)
-        return kept
+        else:
+            for folder in missing:
+                os.mkdir(folder)
+            _write(path, change.after, 0o600 if private else 0o644)
     except OSError as error:
+        if change.after is not None:
+            _undo(path, earlier, missing)
         raise KiokuError(f"{path} cannot be written: {error.strerror}", hint="make it writable") from error
+    return kept
 
 
 def restored(path: str, text: str | None) -> Change | None:
@@ -74,6 +90,8 @@ def _write(path: str, text: str, mode: int) -> None:
     try:
         with open(descriptor, "wb") as stream:
             stream.write(text.encode("utf-8"))
+            stream.flush()
+            os.fsync(stream.fileno())  # or a power failure leaves an empty file in the place of theirs
         os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
@@ -91,27 +109,42 @@ def _back_up(path: str, text: str) -> str:
     return kept
 
 
-def _make_folders(folder: str) -> list[str]:
-    """Make a folder and those above it that are missing; return those that were made."""
+def _missing_folders(folder: str) -> list[str]:
+    """Return a folder and those above it that are not there, the outermost first."""
     missing = []
-    while not os.path.isdir(folder):
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
         missing.append(folder)
         folder = os.path.dirname(folder)
-    for name in reversed(missing):
-        os.mkdir(name)
     return missing[::-1]
 
 
-def _remember(change: Change, made: list[str]) -> None:
+def _record(change: Change, earlier: Record | None, made: list[str]) -> Record:
     assert change.after is not None
-    earlier = _recorded(change.path)
-    is_ours = earlier is not None and change.before is not None and earlier.after == _digest(change.before)
-    before = earlier.before if earlier is not None and is_ours else change.before
-    folders = [*(earlier.folders if earlier is not None else []), *made]
-    record = Record(change.path, before, _digest(change.after), folders)
-    place = _place(change.path)
+    if earlier is None:
+        return Record(change.path, change.before, _digest(change.after), made)
+    folders = [*earlier.folders, *made]
+    if change.before is not None and earlier.after == _digest(change.before):
+        return Record(change.path, earlier.before, _digest(change.after), folders)
+    # Somebody else wrote into it since, and what we added then may be in it still.
+    is_without_us = change.before is None or NAME not in change.before
+    return Record(change.path, change.before, _digest(change.after) if is_without_us else "", folders)
+
+
+def _remember(record: Record) -> None:
+    place = _place(record.path)
     os.makedirs(os.path.dirname(place), 0o700, exist_ok=True)
     _write(place, msgspec.json.encode(record).decode(), 0o600)
+
+
+def _undo(path: str, earlier: Record | None, made: list[str]) -> None:
+    """Put back what was done for a file that then could not be written."""
+    _forget(path)
+    for folder in reversed(made):
+        with suppress(OSError):  # it was not made
+            os.rmdir(folder)
+    with suppress(OSError):  # the error that led here is the one to tell
+        if earlier is not None:
+            _remember(earlier)
 
 
 def _recorded(path: str) -> Record | None:

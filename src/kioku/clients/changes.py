@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kioku.clients import jsonc, toml_text
@@ -154,14 +154,7 @@ def _values(text: str, entry: Entry) -> Any:
 def _added(text: str | None, entry: Entry) -> str:
     given = text or ""
     if entry.events is None:
-        present = toml_text.find(_values(given, entry), entry.path)
-        if present == entry.value:
-            return given
-        if present is not None and not is_our_server(present):
-            raise jsonc.JsoncError(f"'{'.'.join(entry.path)}' is somebody else's")
-        if _is_toml(entry):
-            return toml_text.add(given, entry.path, entry.value)
-        return jsonc.add(given, entry.path, entry.value)
+        return _server_added(given, entry)
     for name, value in (entry.beside or {}).items():
         if name not in _values(given, entry):
             given = jsonc.add(given, (name,), value)
@@ -174,6 +167,20 @@ def _added(text: str | None, entry: Entry) -> str:
         for place, _ in reversed(found):
             given = jsonc.remove(given, (*path, *place))
         given = jsonc.add(given, (*path, "-"), item)
+    return given
+
+
+def _server_added(given: str, entry: Entry) -> str:
+    add: Callable[[str, Sequence[str], Any], str] = toml_text.add if _is_toml(entry) else jsonc.add
+    present = toml_text.find(_values(given, entry), entry.path)
+    if present is None:
+        return add(given, entry.path, entry.value)
+    if not is_our_server(present):
+        raise jsonc.JsoncError(f"'{'.'.join(entry.path)}' is somebody else's")
+    # What the person or the client put into our entry (variables, what is allowed without asking) stays.
+    for key, value in entry.value.items():
+        if present.get(key) != value and not (value == {} and isinstance(present.get(key), Mapping)):
+            given = add(given, (*entry.path, key), value)
     return given
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from kioku import times
 from kioku.clients import changes, jsonc, toml_text
-from kioku.clients.table import CODEX_EVENTS, Client, Place, claude_folder, codex_folder
+from kioku.clients.table import CODEX_EVENTS, Client, Place, claude_folder, codex_folder, gemini_folder
 from kioku.errors import KiokuError
 
 KEPT_DAYS: Final = 30  # how long Claude Code keeps transcripts if its settings say nothing (`cleanupPeriodDays`)
@@ -75,7 +75,7 @@ def _is_trusted(given: Any) -> bool:
 
 
 def _gemini(place: Place) -> Trust:
-    folder = os.path.join(place.home, ".gemini")
+    folder = gemini_folder(place)
     file = os.path.join(folder, "settings.json")
     if _json(file, "hooksConfig", "enabled") is False:
         return Trust(False, f"'hooksConfig.enabled' is false in {file}", "set it to true")

@@ -105,11 +105,9 @@ def _claude_project(place: Place, serve: str, hook: str) -> list[Entry]:
 
 
 def _desktop(place: Place, serve: str, _hook: str) -> list[Entry]:
-    # It starts servers in no project's folder: without one it keeps its calls in the person's home for them.
-    if place.project is None:
-        return []
+    # It starts servers in no project's folder, so it must be told of one.
     file = os.path.join(place.config_home(), "Claude", "claude_desktop_config.json")
-    return [Entry(file, ("mcpServers", NAME), _plain(serve, "--project", place.project))]
+    return [Entry(file, ("mcpServers", NAME), _plain(serve, "--project", place.project or ""))]
 
 
 # --- the others -------------------------------------------------------------------------------------------------------
@@ -155,8 +153,17 @@ def _gemini(base: str, serve: str, hook: str) -> list[Entry]:
     ]
 
 
+def gemini_folder(place: Place) -> str:
+    """Return the folder of Gemini CLI's settings."""
+    return os.path.join(place.environ.get("GEMINI_CLI_HOME") or place.home, ".gemini")
+
+
+def _gemini_folders(place: Place) -> list[str]:
+    return [gemini_folder(place), os.path.join(place.home, ".gemini")]
+
+
 def _gemini_user(place: Place, serve: str, hook: str) -> list[Entry]:
-    return _gemini(place.environ.get("GEMINI_CLI_HOME") or place.home, serve, hook)
+    return _gemini(os.path.dirname(gemini_folder(place)), serve, hook)
 
 
 def _gemini_project(place: Place, serve: str, hook: str) -> list[Entry]:
@@ -231,9 +238,11 @@ CLIENTS: Final = (
     ),
     Client(
         "codex", "Codex", ("codex",), lambda place: [codex_folder(place)], _codex_user, _codex_project,
-        "Codex asks whether you trust the hooks: say yes with /hooks",
+        "it runs the hooks once you have said with /hooks that you trust them",
     ),
-    Client("gemini", "Gemini CLI", ("gemini",), _home(".gemini"), _gemini_user, _gemini_project),
+    Client(
+        "gemini", "Gemini CLI", ("gemini",), _gemini_folders, _gemini_user, _gemini_project
+    ),
     Client("cursor", "Cursor", ("cursor", "cursor-agent"), _home(".cursor"), _cursor_user, _cursor_project),
     Client(
         "vscode", "VS Code", ("code", "code-insiders"), lambda place: [_vscode_folder(place)],

@@ -28,12 +28,12 @@ def find(values: Mapping[str, Any], path: Sequence[str]) -> Any:
     return found
 
 
-def add(text: str, path: Sequence[str], value: Mapping[str, Any]) -> str:
-    """Put a table at the end, in the place of one with that name. Raises TomlError where it cannot stand."""
-    if find(parse(text), path) is not None:
-        text = remove(text, path)
+def add(text: str, path: Sequence[str], value: Any) -> str:
+    """Put a table at the end, or a value into a table that is there. Raises TomlError where it cannot stand."""
+    if not isinstance(value, Mapping):
+        return _set(text, path[:-1], path[-1], value)
     eol = "\r\n" if "\r\n" in text else "\n"
-    lines = [f"[{'.'.join(path)}]", *(f"{name} = {json.dumps(given)}" for name, given in value.items())]
+    lines = [f"[{'.'.join(path)}]", *(f"{name} = {_written(given)}" for name, given in value.items())]
     gap = "" if not text.strip("\ufeff \t\r\n") else eol if text.endswith("\n") else eol * 2
     after = text + gap + eol.join(lines) + eol
     if find(parse(after), path) != value:
@@ -54,6 +54,36 @@ def remove(text: str, path: Sequence[str]) -> str:
     if find(parse(text), path) is not None:
         raise TomlError(f"{'.'.join(path)} is not written as a table of its own")
     return text
+
+
+def _set(text: str, path: Sequence[str], key: str, value: Any) -> str:
+    """Put a value into a table that has a heading, in the place of the one that is there."""
+    wanted = parse(text)
+    find(wanted, path)[key] = value
+    eol = "\r\n" if "\r\n" in text else "\n"
+    line = f"{key} = {_written(value)}"
+    present = re.compile(rf"^[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*=[ \t]*{_VALUE}", re.MULTILINE)
+    for start, end in _tables(text, path):
+        for match in present.finditer(text, start, end):
+            after = text[: match.start()] + line + text[match.end() :]
+            if _holds(after, wanted):
+                return after
+        after = text[:end] + ("" if text[:end].endswith("\n") else eol) + line + eol + text[end:]
+        if _holds(after, wanted):
+            return after
+    raise TomlError(f"'{key}' in [{'.'.join(path)}] cannot be changed in its place")
+
+
+def _holds(text: str, wanted: Mapping[str, Any]) -> bool:
+    try:
+        return parse(text) == wanted
+    except TomlError:
+        return False
+
+
+def _written(value: Any) -> str:
+    """Write a text, number or list as TOML has it, which knows no surrogate pairs and no bare DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _tables(text: str, path: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -81,3 +111,4 @@ def _is_between_values(text: str) -> bool:
 
 _HEADER = re.compile(r"^\ufeff?([ \t]*\[)", re.MULTILINE)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_VALUE = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\[[^\]]*\]|[^\s#]+)"""
