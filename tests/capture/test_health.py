@@ -85,6 +85,14 @@ def test_a_plugin_beside_entries_in_the_settings_is_seen(marked: Path, home: Pat
     assert findings(marked, "assistants")[0][:2] == ("ok", "Claude Code knows Kioku (by its plugin); no event yet")
 
 
+def test_a_plugin_whose_programs_are_not_on_the_path_is_a_problem(marked: Path, home: Path) -> None:
+    (home / ".claude").mkdir()
+    (home / ".claude" / "settings.json").write_text('{"enabledPlugins": {"kioku@somewhere": true}}')
+    assert findings(marked, "assistants", {"PATH": "/usr/bin:/bin"}) == [
+        ("problem", "Claude Code is told to run kioku, which is not there", "put kioku and kioku-hook on the PATH")
+    ]
+
+
 def _codex_trusts(home: Path) -> None:
     names = "session_start session_end user_prompt_submit pre_tool_use post_tool_use stop subagent_stop pre_compact"
     file = home / ".codex" / "config.toml"

@@ -137,6 +137,16 @@ def test_claude_code_finds_no_fault_with_the_plugin(project: Path) -> None:
     assert said.count('"kioku-hook claude"') == 9
 
 
+@pytest.mark.usefixtures("installed")
+def test_claude_code_loads_the_plugin_from_its_folder_of_skills(project: Path, home: Path) -> None:
+    (home / ".claude" / "skills").mkdir()
+    (home / ".claude" / "skills" / "kioku").symlink_to(PLUGIN)
+    setup("--client", "claude", project=project)
+    path = f"{KIOKU_PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
+    listed = run("claude", "mcp", "list", project=project, PATH=path)
+    assert re.findall(r"(\S*kioku): .*Connected", listed) == ["plugin:kioku:kioku"]
+
+
 # --- a conversation ---------------------------------------------------------------------------------------------------
 
 

@@ -745,6 +745,25 @@ def test_what_the_plugin_registers_is_not_registered_twice(person: Path, plugin:
     assert not (person / ".claude.json").exists()
 
 
+def test_a_plugin_in_the_folder_of_skills_is_noticed_unless_it_is_off(person: Path) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "plugin", person / ".claude" / "skills" / "recorder")
+    assert "has Kioku's plugin" in done("--client", "claude", "--dry-run")
+    settings = person / ".claude" / "settings.json"
+    settings.write_text('{"enabledPlugins": {"kioku@skills-dir": false}}')
+    assert "has Kioku's plugin" not in done("--client", "claude", "--dry-run")
+    settings.write_text('{"enabledPlugins": {"kioku@skills-dir": true}}')
+    assert "has Kioku's plugin" in done("--client", "claude", "--dry-run")
+    shutil.rmtree(person / ".claude" / "skills")
+    assert "has Kioku's plugin" not in done("--client", "claude", "--dry-run")
+
+
+def test_a_plugin_of_a_project_is_noticed_in_the_project(person: Path, project: Path) -> None:
+    (project / ".claude").mkdir()
+    (project / ".claude" / "settings.local.json").write_text('{"enabledPlugins": {"kioku@x": true}}')
+    assert "has Kioku's plugin" in done("--client", "claude", "--project", str(project))
+    assert "has Kioku's plugin" not in done("--client", "claude")
+
+
 def test_what_was_registered_before_the_plugin_came_is_removed(person: Path) -> None:
     done("--client", "claude")
     settings = person / ".claude" / "settings.json"

@@ -101,6 +101,14 @@ def read(path: str) -> str | None:
             raise KiokuError(f"{path} is not UTF-8", hint="save it as UTF-8") from error
 
 
+def value_at(path: str, *keys: str) -> Any:
+    """Return what a JSON settings file has at a path of keys; None where it has nothing, or cannot be read."""
+    try:
+        return toml_text.find({"": jsonc.parse(read(path) or "{}").value}, ("", *keys))
+    except (KiokuError, jsonc.JsoncError, ValueError, RecursionError):
+        return None
+
+
 def is_our_server(value: Any) -> bool:
     """Tell whether a server's entry was made by Kioku: its command is ours, wherever it is installed."""
     command = value.get("command") if isinstance(value, Mapping) else None

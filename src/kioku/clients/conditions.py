@@ -3,13 +3,12 @@
 Only what is written down somewhere is told; what a client keeps to itself is None.
 """
 
-import json
 import os
 import re
 from typing import Any, Final, NamedTuple
 
 from kioku import times
-from kioku.clients import changes, jsonc, toml_text
+from kioku.clients import changes, toml_text
 from kioku.clients.table import CODEX_EVENTS, Client, Place, claude_folder, codex_folder, gemini_folder
 from kioku.errors import KiokuError
 
@@ -32,7 +31,7 @@ def trust(client: Client, place: Place) -> Trust:
 
 def transcript_lifetime_ms(place: Place) -> int:
     """Return how long after its last line Claude Code deletes a transcript."""
-    days = _json(os.path.join(claude_folder(place), "settings.json"), "cleanupPeriodDays")
+    days = changes.value_at(os.path.join(claude_folder(place), "settings.json"), "cleanupPeriodDays")
     is_number = isinstance(days, int | float) and not isinstance(days, bool) and 0 <= days < 100_000
     return int((days if is_number else KEPT_DAYS) * times.DAY)
 
@@ -42,7 +41,7 @@ def _claude(place: Place) -> Trust:
     if place.project is not None:
         files += [os.path.join(place.project, ".claude", name) for name in ("settings.json", "settings.local.json")]
     for file in files:
-        if _json(file, "disableAllHooks") is True:
+        if changes.value_at(file, "disableAllHooks") is True:
             return Trust(False, f"'disableAllHooks' is set in {file}", "take it out")
     return Trust(True)
 
@@ -77,11 +76,11 @@ def _is_trusted(given: Any) -> bool:
 def _gemini(place: Place) -> Trust:
     folder = gemini_folder(place)
     file = os.path.join(folder, "settings.json")
-    if _json(file, "hooksConfig", "enabled") is False:
+    if changes.value_at(file, "hooksConfig", "enabled") is False:
         return Trust(False, f"'hooksConfig.enabled' is false in {file}", "set it to true")
-    if place.project is None or _json(file, "security", "folderTrust", "enabled") is False:
+    if place.project is None or changes.value_at(file, "security", "folderTrust", "enabled") is False:
         return Trust(None)
-    rules = _json(os.path.join(folder, "trustedFolders.json"))
+    rules = changes.value_at(os.path.join(folder, "trustedFolders.json"))
     for path, rule in rules.items() if isinstance(rules, dict) else ():
         base = os.path.dirname(path) if rule == "TRUST_PARENT" else path
         if rule in ("TRUST_FOLDER", "TRUST_PARENT") and _is_within(place.project, base):
@@ -92,14 +91,6 @@ def _gemini(place: Place) -> Trust:
 def _is_within(path: str, folder: str) -> bool:
     real, base = os.path.realpath(path), os.path.realpath(folder)
     return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
-
-
-def _json(file: str, *keys: str) -> Any:
-    """Return what a settings file has at a path of keys; None where it has nothing, or cannot be read."""
-    try:
-        return toml_text.find({"": jsonc.parse(changes.read(file) or "{}").value}, ("", *keys))
-    except (KiokuError, jsonc.JsoncError, json.JSONDecodeError, RecursionError):
-        return None
 
 
 def _toml(file: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What is registered where: for set-up, which must not register twice, and for `doctor`."""
 
+import glob
 import json
 import os
 import shlex
@@ -7,7 +8,7 @@ import shutil
 from typing import NamedTuple
 
 from kioku.clients import changes, jsonc, toml_text
-from kioku.clients.table import CLIENTS, Client, Entry, Place, claude_folder
+from kioku.clients.table import CLIENTS, NAME, Client, Entry, Place, claude_folder
 from kioku.errors import KiokuError
 
 
@@ -36,13 +37,27 @@ def is_installed(client: Client, place: Place) -> bool:
 
 
 def has_plugin(place: Place) -> bool:
-    """Tell whether Claude Code has Kioku's plugin, which registers everything itself."""
-    try:
-        text = changes.read(os.path.join(claude_folder(place), "settings.json"))
-        enabled = toml_text.find(jsonc.parse(text or "{}").value, ("enabledPlugins",))
-    except (KiokuError, jsonc.JsoncError):
-        return False
-    return isinstance(enabled, dict) and any(name.partition("@")[0] == "kioku" and on for name, on in enabled.items())
+    """Tell whether Claude Code has Kioku's plugin, which registers everything itself.
+
+    It was installed from a marketplace, or lies in a folder of skills, whose plugins are on unless they are switched
+    off. A project's settings go before the person's.
+    """
+    bases = [claude_folder(place)]
+    if place.project is not None:
+        bases.append(os.path.join(place.project, ".claude"))
+    switches: dict[str, object] = {}
+    for base in bases:
+        for name in ("settings.json", "settings.local.json"):
+            given = changes.value_at(os.path.join(base, name), "enabledPlugins")
+            switches |= given if isinstance(given, dict) else {}
+    in_skills = f"{NAME}@skills-dir"
+    switches[in_skills] = switches.get(in_skills, True) and any(_in_skills(base) for base in bases)
+    return any(name.partition("@")[0] == NAME and on for name, on in switches.items())
+
+
+def _in_skills(base: str) -> bool:
+    manifests = glob.glob(os.path.join(glob.escape(base), "skills", "*", ".claude-plugin", "plugin.json"))
+    return any(changes.value_at(manifest, "name") == NAME for manifest in manifests)
 
 
 def registered(place: Place) -> list[Registration]:
@@ -66,9 +81,12 @@ def registered(place: Place) -> list[Registration]:
                 if not shutil.which(program, path=place.environ.get("PATH")):
                     broken = command
         plugin = client.name == "claude" and has_plugin(place)
+        if plugin and broken is None:
+            path = place.environ.get("PATH")
+            broken = next((name for name in (NAME, f"{NAME}-hook") if not shutil.which(name, path=path)), None)
         missing = tuple(sorted(expected - events)) if events else ()
         hooks = None if not expected and not events else bool(events) or plugin
-        twice = plugin and (server or bool(events))
+        twice = plugin and (server or bool(events)) and has_plugin(place._replace(project=None))
         found.append(Registration(client, server or plugin, hooks, missing, broken, plugin, twice))
     return found
 

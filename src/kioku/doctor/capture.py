@@ -172,6 +172,7 @@ def _registration(assistant: Assistant, now: int) -> Finding:
     known = assistant.registration
     title, fix = known.client.title, f"kioku setup --client {assistant.name}"
     if known.broken is not None:
+        fix = "put kioku and kioku-hook on the PATH" if known.plugin and not known.twice else fix
         why = "it cannot start Kioku, so nothing is recorded"
         found = f"{title} is told to run {known.broken}, which is not there"
         return Finding(check="assistants", state="problem", found=found, why=why, fix=fix)
