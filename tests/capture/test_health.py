@@ -143,7 +143,9 @@ def test_hooks_that_a_client_does_not_run_are_named(
     else:
         ((found_state, text, fix),) = found
         assert (found_state, said in text, bool(fix)) == ("warning", True, True), text
-        assert "not run: see kioku doctor" in kioku("status", cwd=marked).stdout
+        status = kioku("status", cwd=marked)
+        assert "\tyes\tnot run\tnone yet" in status.stdout
+        assert "kioku doctor says why" in status.stderr
 
 
 def test_gemini_is_asked_for_its_trust_where_it_keeps_its_settings(
@@ -169,7 +171,7 @@ def test_the_last_event_and_what_waits_in_the_spool_are_told(marked: Path, home:
     assert found_state == "warning"
     assert "wait to be recorded, since 1 h 30 min ago" in found
     shown = kioku("status", cwd=marked, env=clock.env)
-    assert "Claude Code\tyes\tyes\tlast event 1 h 30 min ago" in shown.stdout
+    assert "Claude Code\tyes\tyes\t1 h 30 min ago" in shown.stdout
     assert findings(marked, "spool", clock.env) == [("ok", "nothing waits", "")]
     assert findings(marked, "assistants", clock.env)[0][1].endswith("last event 1 h 30 min ago")
 
@@ -216,6 +218,67 @@ def test_hooks_are_held_against_the_transcripts(
     ((found_state, found, _),) = findings(marked, "hooks", clock.env)
     assert found_state == expected, found
     assert f"hooks told of {heard} calls, its transcripts of 1" in found
+
+
+def test_hooks_of_which_nothing_was_ever_heard_are_held_against_the_transcripts_since_set_up(
+    marked: Path, home: Path, clock: Clock
+) -> None:
+    (home / ".claude").mkdir()
+    clock.shift(1_772_445_600_000 // 60_000 - hook.now_ms() // 60_000)
+    with Server(marked, env=clock.env) as server:
+        server.initialize()
+        server.end()
+    transcript(home, "before", [line(number, marked, session="before") for number in range(45)])
+    clock.shift(60)
+    set_up(marked, "claude")
+    for record in (state(home) / "setup").iterdir():  # as if it had been then
+        record.write_text(json.dumps({**json.loads(record.read_text()), "at": 1_772_445_600_000 + 60 * 60_000}))
+    kioku("import", "claude", cwd=marked, env=clock.env)
+    assert findings(marked, "hooks", clock.env) == []
+    transcript(home, "after", [line(number, marked, session="after", minute=90 + number) for number in range(45)])
+    clock.shift(120)
+    kioku("import", "claude", cwd=marked, env=clock.env)
+    said = "Claude Code's hooks told of 0 calls, its transcripts of 15 (30 days)"
+    assert findings(marked, "hooks", clock.env) == [("warning", said, "kioku import fills the gaps")]
+
+
+def test_the_last_event_is_told_whichever_project_it_was_in(marked: Path, home: Path, tmp_path: Path) -> None:
+    (home / ".claude").mkdir()
+    set_up(marked, "claude")
+    other = tmp_path / "other"
+    (other / ".git").mkdir(parents=True)
+    for folder in (marked, other):
+        with Server(folder) as server:
+            server.initialize()
+            server.end()
+    send(other, "UserPromptSubmit", prompt="hello")
+    kioku("status", cwd=other)
+    assert "Claude Code\tyes\tyes\tjust now" in kioku("status", cwd=marked).stdout
+    assert findings(marked, "assistants")[0][1].endswith("last event just now")
+    (other / ".context" / "sessions.db").write_bytes(b"SQLite format 3\0 and nothing more")
+    assert findings(marked, "assistants")[0][1].endswith("no event yet")
+
+
+def test_status_says_that_no_assistant_is_there(marked: Path) -> None:
+    assert "no assistant was found on this machine" in kioku("status", cwd=marked).stderr
+
+
+def test_the_fix_for_an_assistant_that_records_one_project_names_it(marked: Path, home: Path) -> None:
+    (home / ".config" / "Claude").mkdir(parents=True)
+    ((_, _, fix),) = findings(marked, "assistants")
+    assert fix == "kioku setup --client claude-desktop --project"
+    assert kioku(*fix.split()[1:], "--yes", "--no-check", cwd=marked).returncode == 0
+    assert findings(marked, "assistants")[0][0] == "ok"
+
+
+def test_status_says_what_connects_assistants_where_that_would_change_something(marked: Path, home: Path) -> None:
+    for name in (".claude", ".config/Claude"):
+        (home / name).mkdir(parents=True)
+    assert "kioku setup connects them" in kioku("status", cwd=marked).stderr
+    set_up(marked, "claude")
+    assert "kioku setup connects them" not in kioku("status", cwd=marked).stderr
+    (home / ".claude" / "settings.json").unlink()
+    assert "kioku setup connects them" in kioku("status", cwd=marked).stderr
 
 
 def test_transcripts_that_are_about_to_be_deleted_are_named_until_they_are_imported(marked: Path, home: Path) -> None:

@@ -28,7 +28,8 @@ def command(
 ) -> int:
     """Check that everything is well.
 
-    Looks at the store, the sessions and the servers; ends with 1 if there is a problem. Changes nothing unless asked.
+    Looks at the store, the sessions, the servers and whether each assistant is heard; ends with 1 if there is a
+    problem. Changes nothing unless asked.
     """
     if timeout_minutes is not None and not rebuild:
         raise click.UsageError("--timeout goes with --rebuild")

@@ -97,14 +97,20 @@ def _print_capture(found: Capture, now: int) -> None:
                 assistant.registration.client.title,
                 "yes" if assistant.registration.server else "no",
                 _hooks_text(assistant),
-                capture.last_event_text(assistant, now),
+                _last_event_text(assistant, now),
                 str(assistant.waiting or ""),
             )
             for assistant in found.assistants
         ]
-        print_table(("assistant", "server", "hooks", "last event", "to import"), rows, right=("to import",))
-        if not all(assistant.registration.server for assistant in found.assistants):
+        headings = ("assistant", "server", "hooks", "last event", "to import")
+        print_table(headings, rows, right=("to import",), optional=("to import", "last event"))
+        if any(assistant.registration.server and assistant.trust.runs is False for assistant in found.assistants):
+            note("kioku doctor says why hooks are not run")
+        known = [one.registration for one in found.assistants if one.registration.client.user is not None]
+        if not all(registration.server and registration.hooks is not False for registration in known):
             note("kioku setup connects them")
+    else:
+        note("no assistant was found on this machine")
     size, oldest = found.backlog
     if oldest is not None:
         note(f"{capture.size_text(size)} of events wait to be recorded, since {times.ago_text(oldest, now)}")
@@ -117,4 +123,10 @@ def _hooks_text(assistant: Assistant) -> str:
     known = assistant.registration
     if not known.hooks:
         return "–" if known.hooks is None else "no"
-    return "not run: see kioku doctor" if assistant.trust.runs is False else "yes"
+    return "not run" if assistant.trust.runs is False else "yes"
+
+
+def _last_event_text(assistant: Assistant, now: int) -> str:
+    if assistant.last_event is not None:
+        return times.ago_text(assistant.last_event, now)
+    return "–" if assistant.registration.hooks is None else "none yet"

@@ -22,13 +22,15 @@ from kioku.settings import user_folder
 class Record(msgspec.Struct):
     """A file that set-up changed: its text before the first time, and a digest of what the last change left there.
 
-    `after` is empty where somebody else wrote into the file between two changes of ours: `before` is no way back then.
+    `at` is the instant of that change (ms). `after` is empty where somebody else wrote into the file between two
+    changes of ours: `before` is no way back then.
     """
 
     path: str
     before: str | None
     after: str
     folders: list[str]
+    at: int | None = None
 
 
 def write(change: Change, *, private: bool) -> str | None:
@@ -66,6 +68,12 @@ def restored(path: str, text: str | None) -> Change | None:
     if record is None or text is None or record.after != _digest(text):
         return None
     return Change(path, text, record.before)
+
+
+def changed_at(path: str) -> int | None:
+    """Return when set-up changed a file for the last time (ms), None where it did not."""
+    record = _recorded(path)
+    return None if record is None else record.at
 
 
 def clean_up(path: str) -> None:
@@ -120,14 +128,13 @@ def _missing_folders(folder: str) -> list[str]:
 
 def _record(change: Change, earlier: Record | None, made: list[str]) -> Record:
     assert change.after is not None
-    if earlier is None:
-        return Record(change.path, change.before, _digest(change.after), made)
-    folders = [*earlier.folders, *made]
-    if change.before is not None and earlier.after == _digest(change.before):
-        return Record(change.path, earlier.before, _digest(change.after), folders)
-    # Somebody else wrote into it since, and what we added then may be in it still.
-    is_without_us = change.before is None or NAME not in change.before
-    return Record(change.path, change.before, _digest(change.after) if is_without_us else "", folders)
+    before, after = change.before, _digest(change.after)
+    if earlier is not None and change.before is not None and earlier.after == _digest(change.before):
+        before = earlier.before
+    elif earlier is not None and NAME in (change.before or ""):
+        after = ""  # somebody else wrote into it since, and what we added then may be in it still
+    folders = [*(earlier.folders if earlier is not None else []), *made]
+    return Record(change.path, before, after, folders, times.now_ms())
 
 
 def _remember(record: Record) -> None:

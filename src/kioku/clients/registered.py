@@ -7,7 +7,7 @@ import shlex
 import shutil
 from typing import NamedTuple
 
-from kioku.clients import changes, jsonc, toml_text
+from kioku.clients import applying, changes, jsonc, toml_text
 from kioku.clients.table import CLIENTS, NAME, Client, Entry, Place, claude_folder
 from kioku.errors import KiokuError
 
@@ -16,7 +16,8 @@ class Registration(NamedTuple):
     """How a client that is on this machine knows Kioku. Unknown is None.
 
     `missing` are the events whose hooks are not set up; `broken` names a command that is registered and not there;
-    `twice` tells that the plugin and the settings both register Kioku.
+    `twice` tells that the plugin and the settings both register Kioku. `since` is the instant (ms) from which on set-up
+    knows that the person's hooks are there.
     """
 
     client: Client
@@ -26,6 +27,7 @@ class Registration(NamedTuple):
     broken: str | None
     plugin: bool
     twice: bool
+    since: int | None = None
 
 
 def is_installed(client: Client, place: Place) -> bool:
@@ -87,7 +89,9 @@ def registered(place: Place) -> list[Registration]:
         missing = tuple(sorted(expected - events)) if events else ()
         hooks = None if not expected and not events else bool(events) or plugin
         twice = plugin and (server or bool(events)) and has_plugin(place._replace(project=None))
-        found.append(Registration(client, server or plugin, hooks, missing, broken, plugin, twice))
+        files = [changes.resolve(entry.file, None) for entry in entries if entry.events is not None]
+        since = applying.changed_at(files[0]) if files and expected and events else None
+        found.append(Registration(client, server or plugin, hooks, missing, broken, plugin, twice, since))
     return found
 
 

@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 import msgspec
 
@@ -21,7 +22,7 @@ from kioku.errors import KiokuError
 from kioku.project import Project
 from kioku.reports import capture as reports
 from kioku.reports.capture import Heard
-from kioku.store import imports
+from kioku.store import imports, registry
 from kioku.store.imports import Counter
 from kioku.store.opening import open_for_reading
 from kioku.store.store import Store
@@ -96,8 +97,8 @@ def look(where: Project, store: Store | None, now: int, *, compare: bool = True)
     state = settings.user_folder("state")
     here = {} if store is None else store.read(imports.counters)
     own_path = project.own().store_path
-    everywhere = [here, _counters(own_path)]
-    heard = {} if store is None or not compare else store.read(lambda db: reports.heard(db, now - _PERIOD_MS))
+    mine = [here, _counters(own_path)]
+    everywhere = [*mine, *(_counters(path) for path in registry.stores() if path not in (where.store_path, own_path))]
     unread = list(waiting.waiting(waiting.imported(own_path), Places(place.home, place.environ, (where.workdir,))))
     assistants = []
     for known in registered(place):
@@ -109,30 +110,32 @@ def look(where: Project, store: Store | None, now: int, *, compare: bool = True)
                 trust=conditions.trust(known.client, place) if known.hooks else Trust(None),
                 last_event=max((counter.at for counter in found), default=None),
                 events=here.get(f"{draining.HEARD}{word}", Counter(0, 0)).value,
-                heard=heard.get(word),
                 waiting=sum(one.client == word for one in unread),
             )
         )
+    if store is not None and compare:
+        listening = {one.name: one.registration.since for one in assistants if one.trust.runs is not False}
+        connected = {name: since for name, since in listening.items() if since is not None}
+        heard = store.read(lambda db: reports.heard(db, now - _PERIOD_MS, connected))
+        for assistant in assistants:
+            assistant.heard = heard.get(assistant.name)
     folders = spool.pending(state)
     oldest = min((folder.oldest for folder in folders if folder.oldest is not None), default=None)
     counts = spool.counts(state)
     return Capture(
         assistants=assistants, backlog=(sum(folder.bytes for folder in folders), oldest),
         ignored=counts["ignored"], failures=counts["failures"],
-        torn=sum(counters[draining.TORN].value for counters in everywhere if draining.TORN in counters),
+        torn=sum(counters[draining.TORN].value for counters in mine if draining.TORN in counters),
         ending=list(_ending(unread, place, now)),
     )  # fmt: skip
 
 
 def _counters(path: str) -> dict[str, Counter]:
     try:
-        store = open_for_reading(path)
+        with closing(open_for_reading(path)) as store:
+            return store.read(imports.counters)
     except KiokuError:
-        return {}  # there is none
-    try:
-        return store.read(imports.counters)
-    finally:
-        store.close()
+        return {}  # there is none, or it cannot be read: then nothing is known from there
 
 
 def _ending(unread: Iterable[Waiting], place: Place, now: int) -> Iterator[tuple[Waiting, int]]:
@@ -171,6 +174,8 @@ def check(where: Project, store: Store | None, now: int) -> Iterator[Finding]:
 def _registration(assistant: Assistant, now: int) -> Finding:
     known = assistant.registration
     title, fix = known.client.title, f"kioku setup --client {assistant.name}"
+    if known.client.user is None:
+        fix += " --project"
     if known.broken is not None:
         fix = "put kioku and kioku-hook on the PATH" if known.plugin and not known.twice else fix
         why = "it cannot start Kioku, so nothing is recorded"
@@ -190,12 +195,11 @@ def _registration(assistant: Assistant, now: int) -> Finding:
         return Finding(check="assistants", state="warning", found=f"{title} lacks {missing}", why=why, fix=fix)
     how = "by its plugin" if known.plugin else "server" if known.hooks is None else "server and hooks"
     return Finding(
-        check="assistants", state="ok", found=f"{title} knows Kioku ({how}); {last_event_text(assistant, now)}"
+        check="assistants", state="ok", found=f"{title} knows Kioku ({how}); {_last_event_text(assistant, now)}"
     )
 
 
-def last_event_text(assistant: Assistant, now: int) -> str:
-    """Return when a client's hooks were heard of for the last time, in words."""
+def _last_event_text(assistant: Assistant, now: int) -> str:
     if assistant.registration.hooks is None:
         return "it has no hooks"
     return "no event yet" if assistant.last_event is None else f"last event {times.ago_text(assistant.last_event, now)}"

@@ -48,15 +48,21 @@ def known_at(path: str) -> str | None:
 
 def projects() -> list[str]:
     """Return the folders of the projects whose stores are registered, as far as they still exist."""
+    found = {os.path.dirname(os.path.dirname(path)) for path in stores()}
+    return sorted(folder for folder in found if os.path.isdir(folder))
+
+
+def stores() -> list[str]:
+    """Return the paths of the stores that are registered; some may be gone."""
     found = set()
     try:
         with os.scandir(_folder()) as entries:
             for entry in entries:
                 with open(entry.path, "rb") as stream:
-                    found.add(os.path.dirname(os.path.dirname(os.fsdecode(stream.read(4096)))))
+                    found.add(os.fsdecode(stream.read(4096)))
     except OSError:
         pass  # nothing is registered, or it cannot be read: then there are none that we know of
-    return sorted(folder for folder in found if os.path.isdir(folder))
+    return sorted(found)
 
 
 def is_tracked_by_git(path: str) -> bool:
