@@ -1,7 +1,9 @@
 """Capture health, as `doctor` and `status` tell it: what is connected, what is heard, and what would be lost."""
 
+import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -94,12 +96,24 @@ def test_a_plugin_whose_programs_are_not_on_the_path_is_a_problem(marked: Path, 
 
 
 def _codex_trusts(home: Path) -> None:
-    names = "session_start session_end user_prompt_submit pre_tool_use post_tool_use stop subagent_stop pre_compact"
-    file = home / ".codex" / "config.toml"
-    tables = [
-        f'[hooks.state."{home}/.codex/hooks.json:{name}:0:0"]\ntrusted_hash = "sha256:1"' for name in names.split()
-    ]
-    file.write_text(file.read_text() + "\n" + "\n".join(tables) + "\n")
+    """Have a person say yes to each hook: Codex keeps a hash of its parts."""
+    file = home / ".codex" / "hooks.json"
+    tables = []
+    for event, (group,) in json.loads(file.read_text())["hooks"].items():
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", event).lower()
+        timeout = 3 if name == "session_end" else 5  # it gives them no longer there
+        parts = {"event_name": name, **group, "hooks": [{**group["hooks"][0], "timeout": timeout, "async": False}]}
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        hashed = hashlib.sha256(text.encode()).hexdigest()
+        tables.append(f'[hooks.state."{file}:{name}:0:0"]\ntrusted_hash = "sha256:{hashed}"\n')
+    config = home / ".codex" / "config.toml"
+    config.write_text("\n".join((config.read_text(), *tables)))
+
+
+def _codex_trusted_another(home: Path) -> None:
+    _codex_trusts(home)
+    file = home / ".codex" / "hooks.json"
+    file.write_text(file.read_text().replace(f"{SCRIPTS}/kioku-hook", "/usr/bin/kioku-hook"))
 
 
 def _codex_is_off(home: Path) -> None:
@@ -122,6 +136,7 @@ def _claude_is_off(home: Path) -> None:
     [
         ("codex", None, "has not been told yet that you trust them"),
         ("codex", _codex_trusts, None),
+        ("codex", _codex_trusted_another, "they are not what you trusted"),
         ("codex", _codex_is_off, "switched off"),
         ("gemini", None, "does not trust this folder"),
         ("gemini", _gemini_trusts, None),

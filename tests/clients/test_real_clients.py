@@ -117,6 +117,51 @@ def test_the_assistant_finds_the_server_in_a_projects_files(project: Path, name:
         assert re.search(LISTED[name], listed)
 
 
+def codex_hooks(project: Path) -> dict[str, tuple[str, str]]:
+    """Ask Codex about the hooks that it finds: by key, their hash, and whether it trusts them."""
+    hello = {"clientInfo": {"name": "test", "title": "Test", "version": "1"}, "capabilities": {"experimentalApi": True}}
+    requests: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": hello},
+        {"method": "initialized"},
+        {"id": 2, "method": "hooks/list", "params": {"cwds": [str(project)]}},
+    ]
+    with subprocess.Popen(
+        [*packages.assistant("codex"), "app-server"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **OFFLINE},
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.writelines(json.dumps({"jsonrpc": "2.0", **request}) + "\n" for request in requests)
+        process.stdin.flush()
+        answer = next(said for said in map(json.loads, process.stdout) if said.get("id") == 2)
+        process.stdin.close()
+    return {hook["key"]: (hook["currentHash"], hook["trustStatus"]) for hook in answer["result"]["data"][0]["hooks"]}
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("name", COLLECTED)
+def test_doctor_knows_whether_the_assistant_runs_the_hooks(project: Path, home: Path, name: str) -> None:
+    def told() -> list[str]:
+        found = json.loads(kioku("doctor", "--json", cwd=project).stdout)["findings"]
+        return [one["found"] for one in found if one["check"] == "hooks"]
+
+    setup("--client", name, project=project)
+    if name != "codex":  # which trusts a hook only as it was when its person said yes
+        assert told() == []
+        return
+    found = codex_hooks(project)
+    assert [trust for _, trust in found.values()] == ["untrusted"] * 8
+    assert ["has not been told yet" in text for text in told()] == [True]
+    with (home / ".codex" / "config.toml").open("a") as stream:
+        stream.writelines(f'\n[hooks.state."{key}"]\ntrusted_hash = "{sha}"\n' for key, (sha, _) in found.items())
+    assert [trust for _, trust in codex_hooks(project).values()] == ["trusted"] * 8
+    assert told() == []
+    hooks = home / ".codex" / "hooks.json"
+    hooks.write_text(hooks.read_text().replace(str(KIOKU_PROGRAM.parent), "/usr/bin"))
+    assert [trust for _, trust in codex_hooks(project).values()] == ["modified"] * 8
+    assert ["not what you trusted" in text for text in told()] == [True]
+
+
 @pytest.mark.usefixtures("installed")
 def test_what_claude_code_wrote_into_its_settings_since_stays(project: Path, home: Path) -> None:
     setup("--client", "claude", project=project)

@@ -295,6 +295,12 @@ def test_only_the_clients_that_were_named_are_registered(person: Path) -> None:
     assert files(person) == {".config/zed/settings.json", ".cursor/mcp.json", ".cursor/hooks.json"}
 
 
+def test_a_client_that_is_named_twice_is_registered_once(person: Path) -> None:
+    shown = done("--client", "cursor", "--client", "cursor", "--no-check")
+    assert shown.count("written: ") == 2
+    assert value(person / ".cursor" / "mcp.json") == USER_FILES[".cursor/mcp.json"]
+
+
 def test_the_person_and_the_project_exclude_each_other(person: Path) -> None:
     result = setup("--yes", "--user", "--project")
     assert result.returncode == 2

@@ -98,7 +98,7 @@ def _chosen(names: tuple[str, ...], place: Place, *, is_removal: bool) -> list[C
         if name not in known:
             raise UsageError(f"there is no client '{name}'", hint=f"one of: {', '.join(known)}")
     if names:
-        return [known[name] for name in names]
+        return [known[name] for name in dict.fromkeys(names)]
     found = [client for client in CLIENTS if is_removal or is_installed(client, place)]
     if place.project is not None:
         # One that keeps in a person's own file which project it records goes over to another only if it is named.

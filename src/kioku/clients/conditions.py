@@ -3,8 +3,11 @@
 Only what is written down somewhere is told; what a client keeps to itself is None.
 """
 
+import hashlib
+import json
 import os
 import re
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from kioku import times
@@ -13,6 +16,8 @@ from kioku.clients.table import CODEX_EVENTS, Client, Place, claude_folder, code
 from kioku.errors import KiokuError
 
 KEPT_DAYS: Final = 30  # how long Claude Code keeps transcripts if its settings say nothing (`cleanupPeriodDays`)
+
+_WITH_MATCHER: Final = ("pre_tool_use", "post_tool_use")  # events whose matcher is part of what Codex trusts
 
 
 class Trust(NamedTuple):
@@ -53,24 +58,57 @@ def _codex(place: Place) -> Trust:
     if isinstance(features, dict) and (features.get("hooks") is False or features.get("codex_hooks") is False):
         return Trust(False, "hooks are switched off in its config.toml", "set 'hooks = true' under [features]")
     state = toml_text.find(values, ("hooks", "state"))
-    trusted = [key for key, given in state.items() if _is_trusted(given)] if isinstance(state, dict) else []
     files = [os.path.join(folder, "hooks.json")]
     if place.project is not None:
         files.append(os.path.join(place.project, ".codex", "hooks.json"))
-    begins = {event: tuple(f"{file}:{_in_snake_case(event)}:" for file in files) for event in CODEX_EVENTS}
-    missing = [event for event, begin in begins.items() if not any(key.startswith(begin) for key in trusted)]
+    hooks = [hook for file in files for hook in _codex_hooks(file)]
+    given = {hook: state.get(hook.key) if isinstance(state, dict) else None for hook in hooks}
+    trusted = {hook.event for hook in hooks if hook.is_trusted_by(given[hook])}
+    missing = [event for event in CODEX_EVENTS if event not in trusted]
     if not missing:
         return Trust(True)
     some = "" if len(missing) == len(CODEX_EVENTS) else f" ({', '.join(missing)})"
-    return Trust(False, f"Codex has not been told yet that you trust them{some}", "type /hooks in Codex and trust them")
+    is_stale = any(isinstance(given[hook], dict) and hook.event in missing for hook in hooks)
+    reason = "they are not what you trusted" if is_stale else "Codex has not been told yet that you trust them"
+    return Trust(False, f"{reason}{some}", "type /hooks in Codex and trust them")
 
 
-def _in_snake_case(event: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", event).lower()
+class _CodexHook(NamedTuple):
+    """A hook of ours in a file of Codex's: the key under which Codex keeps what it trusts, and its possible hashes."""
+
+    event: str
+    key: str
+    hashes: frozenset[str]
+
+    def is_trusted_by(self, given: Any) -> bool:
+        """Tell whether what Codex keeps under the key is this very hook."""
+        return (
+            isinstance(given, dict) and given.get("trusted_hash") in self.hashes and given.get("enabled") is not False
+        )
 
 
-def _is_trusted(given: Any) -> bool:
-    return isinstance(given, dict) and "trusted_hash" in given and given.get("enabled") is not False
+def _codex_hooks(file: str) -> Iterator[_CodexHook]:
+    listed = changes.value_at(file, "hooks")
+    for event, groups in listed.items() if isinstance(listed, dict) else ():
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", event).lower()
+        for index, group in enumerate(groups if isinstance(groups, list) else ()):
+            inner = group.get("hooks") if isinstance(group, dict) else None
+            for at, hook in enumerate(inner if isinstance(inner, list) else ()):
+                if changes.is_our_hook(hook):
+                    matcher = group.get("matcher") if name in _WITH_MATCHER else None
+                    yield _CodexHook(event, f"{file}:{name}:{index}:{at}", _codex_hashes(name, matcher, hook))
+
+
+def _codex_hashes(event: str, matcher: object, hook: dict[str, Any]) -> frozenset[str]:
+    """Return what Codex may make of a hook: the hash of its parts, whose timeout (s) it cuts short for some events."""
+    timeout = hook.get("timeout")
+    found = set()
+    for seconds in range(1, min(timeout, 600) + 1) if isinstance(timeout, int) else (600,):
+        handler = {"type": "command", "command": hook["command"], "timeout": seconds, "async": False}
+        parts = {"event_name": event, "hooks": [handler], **({} if matcher is None else {"matcher": matcher})}
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        found.add("sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+    return frozenset(found)
 
 
 def _gemini(place: Place) -> Trust:
