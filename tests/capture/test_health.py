@@ -163,6 +163,18 @@ def test_hooks_that_a_client_does_not_run_are_named(
         assert "kioku doctor says why" in status.stderr
 
 
+def test_codex_is_asked_for_its_trust_where_its_folder_really_is(
+    marked: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".codex").mkdir()
+    (tmp_path / "link").symlink_to(home / ".codex")
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path / "link"))
+    set_up(marked, "codex")
+    assert [one[0] for one in findings(marked, "hooks")] == ["warning"]
+    _codex_trusts(home)
+    assert findings(marked, "hooks") == []
+
+
 def test_gemini_is_asked_for_its_trust_where_it_keeps_its_settings(
     marked: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,8 @@ def _codex(place: Place) -> Trust:
     files = [os.path.join(folder, "hooks.json")]
     if place.project is not None:
         files.append(os.path.join(place.project, ".codex", "hooks.json"))
-    hooks = [hook for file in files for hook in _codex_hooks(file)]
+    files = list(dict.fromkeys(name for file in files for name in (file, os.path.realpath(file))))
+    hooks = [hook for file in files for hook in _codex_hooks(file)]  # under either name Codex may know a file
     given = {hook: state.get(hook.key) if isinstance(state, dict) else None for hook in hooks}
     trusted = {hook.event for hook in hooks if hook.is_trusted_by(given[hook])}
     missing = [event for event in CODEX_EVENTS if event not in trusted]
