@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kioku.cli.app import COMMANDS
+from tests.capture.test_import import line, transcript
 from tests.support import KIOKU, PATIENCE_S, Server, kioku, read_only, rows
 
 
@@ -74,6 +75,17 @@ def test_the_list_in_a_pipe_is_plain_lines_of_tabs(recorded: Path) -> None:
     assert "\x1b" not in result.stdout
     assert "1 without any activity not shown" in result.stderr
     assert len(kioku("sessions", "list", "--empty", cwd=recorded).stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_long_folder_takes_one_line_in_the_list_of_the_own_store(home: Path, project: Path, columns: int) -> None:
+    folder = f"/gone/{'a-long-name/' * 9}end"
+    transcript(home, "one", [line(number, folder) for number in range(6)])
+    assert "kioku sessions list --own" in kioku("import", "claude", cwd=project).stdout
+    heading, row = on_terminal("sessions", "list", "--own", cwd=project, columns=columns).splitlines()
+    assert "folder" in heading
+    assert re.sub(r"\x1b\[[\d;]*m", "", row).split()[-1].endswith("name/end")
+    assert (folder in row) == (columns == 200)
 
 
 def test_the_list_on_a_terminal_is_a_table_with_headings(recorded: Path) -> None:

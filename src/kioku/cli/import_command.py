@@ -137,7 +137,8 @@ def _report(outcome: Outcome, *, dry_run: bool) -> None:
     for root, count in sorted(outcome.projects.items())[:_SHOWN]:
         print_line((f"  {counted(count, 'conversation')} in {root}", ""))
     if outcome.elsewhere:
-        print_line(("kept in your own store, since their folders are no projects on this machine:", "bold"))
+        heading = "kept in your own store (kioku sessions list --own), since their folders are no projects here:"
+        print_line((heading, "bold"))
         for folder, count in sorted(outcome.elsewhere.items())[:_SHOWN]:
             print_line((f"  {counted(count, 'conversation')} in {folder or 'an unknown folder'}", ""))
         _more(len(outcome.elsewhere))

@@ -59,11 +59,17 @@ def note(text: str) -> None:
 
 
 def print_table(
-    headings: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = (), optional: Sequence[str] = ()
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    right: Sequence[str] = (),
+    optional: Sequence[str] = (),
+    paths: str | None = None,
 ) -> None:
     """Print a table: coloured on a terminal, else lines of cells divided by tabs, without headings.
 
-    On a terminal too narrow for it, the `optional` columns are left out, the first of them first.
+    On a terminal too narrow for it, the `optional` columns are left out, the first of them first; then the column
+    `paths` shows the ends of what is in it.
     """
     if not _on_terminal():
         for row in rows:
@@ -81,6 +87,10 @@ def print_table(
     for name in optional:
         if sum(widths[index] + _GAP for index in shown) - _GAP > console.width:
             shown.remove(headings.index(name))
+    if paths is not None:
+        column = headings.index(paths)
+        room = console.width - sum(widths[index] + _GAP for index in shown if index != column)
+        rows = [[*row[:column], _end_of(str(row[column]), room), *row[column + 1 :]] for row in rows]
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     for index in shown:
         table.add_column(headings[index], justify="right" if headings[index] in right else "left", overflow="fold")
@@ -90,6 +100,13 @@ def print_table(
 
 
 _GAP = 2  # between columns
+_LEAST = 12  # signs of a path that tell something
+
+
+def _end_of(path: str, room: int) -> str:
+    """Return a path's end in that many signs."""
+    room = max(room, _LEAST)
+    return path if len(path) <= room else f"…{path[1 - room :]}"
 
 
 def print_facts(facts: Sequence[tuple[str, Any]]) -> None:

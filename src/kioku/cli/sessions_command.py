@@ -63,7 +63,8 @@ def list_(
     if own:
         headings = (*headings, "folder")
         cells = [(*row, folders.get(session.id, "–")) for row, session in zip(cells, found.sessions, strict=True)]
-    print_table(headings, cells, right=numbers, optional=("branch", "calls", "span", "client"))
+    paths = "folder" if own else None
+    print_table(headings, cells, right=numbers, optional=("branch", "calls", "span", "client"), paths=paths)
     if not found.sessions:
         note("no sessions with activity")
     if found.hidden_empty:
