@@ -338,7 +338,8 @@ def test_a_transcript_of_an_excluded_folder_waits_for_nothing(marked: Path, home
     settings = home / ".config" / "kioku" / "config.toml"
     settings.parent.mkdir(parents=True)
     settings.write_text(f'[capture]\nexclude = ["{marked}"]\n')
-    assert [one[0] for one in findings(marked, "transcripts")] == ["ok"]
+    assert findings(marked, "transcripts") == []
+    assert json.loads(kioku("status", "--json", cwd=marked).stdout)["capture"]["transcripts_deleted_soon"] == []
 
 
 def test_json_has_it_all(marked: Path, home: Path) -> None:

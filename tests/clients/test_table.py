@@ -59,5 +59,6 @@ def test_a_command_of_windows_is_known_as_ours(folder: str, monkeypatch: pytest.
     commands = Commands(f"{folder}\\kioku.exe", f"{folder}\\kioku-hook.exe")
     line = commands.hook_for("claude")
     assert line == f'"{folder}\\kioku-hook.exe" claude'
+    assert changes.words_of(line) == [commands.hook, "claude"]
     assert changes.is_our_hook({"type": "command", "command": line, "timeout": 5})
     assert changes.is_our_server({"command": commands.serve, "args": ["serve"]})

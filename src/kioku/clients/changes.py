@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import stat
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -123,11 +124,18 @@ def is_our_hook(value: Any) -> bool:
     if isinstance(inner, list):
         return bool(inner) and all(is_our_hook(item) for item in inner)
     command = value.get("command")
-    try:
-        words = shlex.split(command) if isinstance(command, str) else []
-    except ValueError:
-        return False  # a quotation mark without its other half
+    words = words_of(command) if isinstance(command, str) else []
     return len(words) == 2 and _program(words[0]) == "kioku-hook" and words[1].isalpha()
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a command line as this platform's shell reads them; none of one that it cannot read."""
+    if sys.platform == "win32":  # where a backslash is part of a path
+        return [quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|(\S+)', line)]
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return []  # a quotation mark without its other half
 
 
 def _program(command: str) -> str:

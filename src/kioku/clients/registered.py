@@ -3,7 +3,6 @@
 import glob
 import json
 import os
-import shlex
 import shutil
 from typing import NamedTuple
 
@@ -79,7 +78,7 @@ def registered(place: Place) -> list[Registration]:
                     server = True
                 else:
                     events.add(event)
-                program = shlex.split(command)[0] if event else command
+                program = changes.words_of(command)[0] if event else command
                 if not shutil.which(program, path=place.environ.get("PATH")):
                     broken = command
         plugin = client.name == "claude" and has_plugin(place)

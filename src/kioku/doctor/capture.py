@@ -99,7 +99,10 @@ def look(where: Project, store: Store | None, now: int, *, compare: bool = True)
     own_path = project.own().store_path
     mine = [here, _counters(own_path)]
     everywhere = [*mine, *(_counters(path) for path in registry.stores() if path not in (where.store_path, own_path))]
-    unread = list(waiting.waiting(waiting.imported(own_path), Places(place.home, place.environ, (where.workdir,))))
+    exclude = settings.load(None).texts("capture.exclude")
+    places = Places(place.home, place.environ, (where.workdir,))
+    left = waiting.waiting(waiting.imported(own_path), places)
+    unread = [found for found in left if not waiting.is_excluded(found, exclude)]
     assistants = []
     for known in registered(place):
         word = known.client.name
@@ -141,10 +144,8 @@ def _counters(path: str) -> dict[str, Counter]:
 def _ending(unread: Iterable[Waiting], place: Place, now: int) -> Iterator[tuple[Waiting, int]]:
     """Return the transcripts that Claude Code is about to delete, and when."""
     lifetime = conditions.transcript_lifetime_ms(place)
-    exclude = settings.load(None).texts("capture.exclude")
     for found in unread:
-        is_old = found.client == "claude" and found.changed_at + lifetime < now + _WARNED_MS
-        if is_old and not waiting.is_excluded(found, exclude):
+        if found.client == "claude" and found.changed_at + lifetime < now + _WARNED_MS:
             yield found, found.changed_at + lifetime
 
 
