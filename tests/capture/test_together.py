@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from kioku import hook
-from kioku.capture import spool
+from kioku.capture import draining, spool, stores
+from kioku.sessions import record
 from tests.capture.test_import import everything, imported, own
 from tests.support import PATIENCE_S, Clock, Server, kioku, rows, wait_until
 
@@ -349,3 +351,59 @@ def test_the_events_of_two_worktrees_are_in_the_main_ones_store(marked: Path) ->
     assert rows(marked, "SELECT path FROM session_files") == [("a.py",)]
     assert session["tool_calls"] == 1
     assert hook.find_root(str(other)) == str(other)
+
+
+@pytest.mark.parametrize("whose", ["the person's", "the project's"])
+def test_settings_that_break_while_a_server_runs_keep_events_waiting_and_the_session_ends_all_the_same(
+    marked: Path, home: Path, whose: str
+) -> None:
+    config = (home / ".config" / "kioku" if whose == "the person's" else marked / ".context") / "config.toml"
+    with Server(marked) as server:
+        server.initialize()
+        server.call("read_file", path="a.py")
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text("[model]\naddress = 'http://127.0.0.1:9'\n")
+        send(marked, "UserPromptSubmit", prompt="please mend it")
+        server.call("read_file", path="a.py")
+        assert server.end() == 0
+        errors = server.errors()
+    assert "Traceback" not in errors
+    assert errors.count(f"{config}: ") == 1, "it says once which file is in the way"
+    assert rows(marked, "SELECT tool_calls, status, end_reason FROM sessions") == [(2, "completed", "stopped")]
+    assert spool.has_events(str(state(home)), str(marked))
+    config.unlink()
+    assert sorted(session["activities"] for session in sessions(marked)) == [1, 2]
+
+
+def test_a_backlog_is_derived_once_and_not_for_each_of_its_events(
+    marked: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kioku("init", cwd=marked)
+    with Server(marked) as server:
+        server.end()
+    folder = str(state(home) / "spool" / hook.folder_name(str(marked)))
+    for number in range(40):
+        for at, name in enumerate(("PreToolUse", "PostToolUse")):
+            event = {
+                "name": name, "session": SESSION, "tool": "Edit", "call": f"toolu_with_a_long_id_{number:04}",
+                "input": {"file_path": f"{marked}/a.py"},
+            }  # fmt: skip
+            told = {
+                "id": f"{number}.{at}", "at": hook.now_ms() + 2 * number + at, "client": "claude", "root": str(marked),
+                "cwd": str(marked), "event": event,
+            }  # fmt: skip
+            hook.append(folder, hook.encode(told))
+    derived: list[int] = []
+    derive = record.derive_stream
+
+    def counting(db: apsw.Connection, stream: int, *, now: int) -> None:
+        derived.append(stream)
+        derive(db, stream, now=now)
+
+    monkeypatch.setattr(record, "derive_stream", counting)
+    with stores.opened() as homes:
+        assert draining.drain(homes).events == 80
+    assert len(derived) <= 2
+    monkeypatch.undo()
+    (session,) = sessions(marked)
+    assert (session["tool_calls"], session["activities"]) == (40, 40)

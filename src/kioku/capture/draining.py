@@ -16,8 +16,8 @@ from kioku.capture import events, homecoming, spool
 from kioku.capture.keeping import Keeper
 from kioku.capture.spool import Batch, Record
 from kioku.capture.stores import Home, Stores
-from kioku.errors import KiokuError, StoreBusyError
-from kioku.models import HOOK
+from kioku.errors import KiokuError, StoreBusyError, StoreError
+from kioku.models import HOOK, Report
 from kioku.project import Project
 from kioku.redaction import redact
 from kioku.sessions import joining, processes, record
@@ -50,7 +50,7 @@ def drain(stores: Stores, only: Project | None = None) -> Drained:
                 batch.done()
         except (KiokuError, OSError) as error:
             if only is not None and not isinstance(error, StoreBusyError):
-                raise
+                raise error if isinstance(error, KiokuError) else StoreError(str(error)) from error
             left.append((folder.root, str(error)))
     return Drained(taken, left)
 
@@ -102,6 +102,7 @@ def _write(
     timeout = home.settings.timeout_ms
     keepers: dict[str, Keeper] = {}
     streams: dict[str, int] = {}
+    reports: dict[int, list[Report]] = {}  # taken in together: to derive a conversation for each would take for ever
     seen_anew: dict[str, None] = {}
     for told in records:
         keeper = keepers.get(told.client)
@@ -117,7 +118,7 @@ def _write(
                     activities.set_folder(db, streams[key], redact(told.root[:4096]))
             stream = streams[key]
             kept = keeper.keep(seen, f"{told.id}.{index}")
-            record.take(db, stream, kept.reports, now=now)
+            reports.setdefault(stream, []).extend(kept.reports)
             if kept.turn is not None:
                 turns.add_turn(db, stream, kept.turn)
             if told.process is None:
@@ -130,6 +131,8 @@ def _write(
             if is_news:
                 activities.mark_stale(db, stream)
                 seen_anew[process] = None
+    for stream, told_of in reports.items():
+        record.take(db, stream, told_of, now=now)
     for process in seen_anew:
         joining.join_under(db, process, project_id=project_id, timeout_ms=timeout, now=now)
     record.derive_stale(db, now=now)

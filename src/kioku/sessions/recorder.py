@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import apsw
 
 from kioku import project, times
-from kioku.errors import ProjectError, StoreBusyError, StoreDamagedError, StoreError
+from kioku.errors import KiokuError, ProjectError, StoreBusyError, StoreDamagedError, StoreError
 from kioku.models import FILE_READ, SERVER, SERVER_START, SERVER_STOP, Report, new_key
 from kioku.project import Project
 from kioku.redaction import Redacted, redact
@@ -46,7 +46,7 @@ class Spool(Protocol):
         """Tell whether there is anything for this project. Called often: it must be cheap."""
 
     def drain(self, store: Store, *, everything: bool) -> None:
-        """Take in what is there for an open store; with `everything`, for other projects too. Raises StoreError."""
+        """Take in what is there for an open store; with `everything`, for other projects too. Raises KiokuError."""
 
 
 class Recorder:
@@ -86,6 +86,7 @@ class Recorder:
         self._named_client: tuple[Redacted, Redacted] | None = None  # as it stands in the store
         self._is_stopped = False
         self._lease_failure: str | None = None
+        self._spool_failure: str | None = None
         self._chores = threading.Lock()
 
     def start(self) -> None:
@@ -160,11 +161,20 @@ class Recorder:
                 self._do_own_chores(sweep_is_due)
                 store = self._store
             # Without the lock: what hooks left must not hold up a call that is to be recorded.
-            if store is not None and self._spool is not None:
-                try:
-                    self._spool.drain(store, everything=sweep_is_due)
-                except StoreError as error:
-                    self._mention(error)
+            if store is not None:
+                self._drain(store, everything=sweep_is_due)
+
+    def _drain(self, store: Store, *, everything: bool) -> None:
+        """Take in what hooks left. What cannot be taken in waits, and never stands in the way of what is our own."""
+        if self._spool is None:
+            return
+        try:
+            self._spool.drain(store, everything=everything)
+            self._spool_failure = None
+        except KiokuError as error:
+            if self._spool_failure != str(error):
+                self._spool_failure = str(error)
+                self._say(f"what hooks left has to wait: {error}")
 
     def _do_own_chores(self, sweep_is_due: bool) -> None:
         try:
@@ -215,9 +225,9 @@ class Recorder:
             if self._is_stopped:
                 return
             self._is_stopped = True
+            if self._store is not None:
+                self._drain(self._store, everything=False)
             try:
-                if self._store is not None and self._spool is not None:
-                    self._spool.drain(self._store, everything=False)
                 if self._store is not None or self._waiting:
                     self._keep(self._report(SERVER_STOP, times.now_ms()))
                     self._flush()
