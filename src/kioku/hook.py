@@ -22,6 +22,9 @@ LONGEST_TEXT = 65_536  # characters of one string
 LONGEST_START_TEXT = 8_192  # bytes of what the assistant is told when it starts
 PATIENCE_S = 1.0  # how long others are waited for before an event goes into a file of its own
 
+# A FIFO must not hold us up, and a link not lead us elsewhere.
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
 _MARKS = (".context", ".git")
 _MANIFESTS = (
     "pyproject.toml", "setup.py", "package.json", "go.mod", "Cargo.toml", "pom.xml", "build.gradle",
@@ -281,8 +284,10 @@ def user_folder(kind: str) -> str:
 
 def find_root(cwd: str) -> str | None:
     """Return the nearest folder at or above `cwd` that is marked as a project; None where there is none."""
-    if not os.path.isabs(cwd) or not os.path.isdir(cwd):
+    if not os.path.isabs(cwd):
         return None
+    while not os.path.isdir(cwd):  # what was removed while the assistant was in it was a part of the project
+        cwd = os.path.dirname(cwd)
     folder = os.path.realpath(cwd)
     home = os.path.realpath(os.path.expanduser("~"))
     manifest = None
@@ -325,7 +330,9 @@ def _prepared(state: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         allow = tables.get("redaction", {}).get("allow", [])
     more = os.environ.get("KIOKU_CAPTURE_EXCLUDE", "")
     exclude = [*exclude, *(os.path.expanduser(folder) for folder in more.split(os.pathsep) if folder)]
-    return tuple(map(str, exclude)), tuple(map(str, allow))
+    if not all(map(os.path.isabs, exclude)):
+        raise ValueError("which folder?")  # as `settings` says it: who cannot tell what is excluded keeps nothing
+    return tuple(exclude), tuple(map(str, allow))
 
 
 def is_within(path: str, folders: tuple[str, ...]) -> bool:
@@ -410,9 +417,12 @@ def append(folder: str, text: str) -> None:
     data = frame(text)
     path = os.path.join(folder, "events.spool")
     deadline = time.monotonic() + PATIENCE_S
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    flags = _APPEND | getattr(os, "O_BINARY", 0)
     while True:
-        descriptor = os.open(path, flags, 0o600)
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except OSError:
+            break  # a link, a folder or a FIFO lies there, or somebody else's file
         try:
             if lock(descriptor, deadline):
                 # Whoever takes the file away does so under this lock: it may be another one by now.
@@ -427,7 +437,7 @@ def append(folder: str, text: str) -> None:
         finally:
             os.close(descriptor)
         break
-    # Somebody holds the lock and does not let go: a file of our own needs none.
+    # A file of our own needs no lock: somebody holds that of the other and does not let go, or it cannot be opened.
     alone = os.path.join(folder, f"late-{os.getpid()}-{os.urandom(4).hex()}")
     descriptor = os.open(alone + ".new", flags | os.O_EXCL, 0o600)
     try:
@@ -467,8 +477,7 @@ def _count(state: str, name: str) -> None:
     try:
         folder = os.path.join(state, "spool")
         make_private(folder)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(os.path.join(folder, name), flags, 0o600)
+        descriptor = os.open(os.path.join(folder, name), _APPEND, 0o600)
         try:
             if os.fstat(descriptor).st_size < 1 << 20:
                 os.write(descriptor, b".")

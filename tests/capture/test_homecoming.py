@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.capture.test_import import own
 from tests.capture.test_together import SESSION, call, marked, send, sessions
 from tests.support import PATIENCE_S, Server, kioku, rows, wait_until
@@ -98,4 +100,23 @@ run(["sessions", "list"])
     assert rows(marked, "SELECT count(*) FROM turns") == rows(own(home).parent.parent, "SELECT count(*) FROM turns")
     (session,) = sessions(marked)
     assert (session["tool_calls"], session["files"]) == (2, 3)
+    assert at_home(marked) == []
+
+
+@pytest.mark.parametrize("place", ["beside", "project/inside"])
+def test_what_was_done_in_a_linked_worktree_comes_home_to_the_main_one(marked: Path, place: str) -> None:
+    name = {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    env = {**os.environ, **name}
+    subprocess.run(["git", "add", "."], cwd=marked, check=True)
+    subprocess.run(["git", "commit", "-qm", "one"], cwd=marked, check=True, env=env)
+    other = marked.parent / place
+    subprocess.run(["git", "worktree", "add", "-q", str(other), "-b", "topic"], cwd=marked, check=True)
+    work(other)
+    assert at_home(marked)[0]["folder"] == str(other)
+    with Server(marked) as server:
+        server.initialize()
+        server.end()
+    (session,) = sessions(marked)
+    assert (session["tool_calls"], session["files"]) == (2, 3)
+    assert rows(marked, "SELECT path FROM session_files ORDER BY path") == [("a.py",), ("b.py",), ("c.py",)]
     assert at_home(marked) == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kioku import hook
-from kioku.capture import spool
+from kioku.capture import prepare, spool
 from tests.support import PATIENCE_S, Clock, read_only
 
 HOOK = [sys.executable, "-m", "kioku.hook"]
@@ -167,6 +167,46 @@ def test_a_folder_that_is_excluded_leaves_nothing_at_all(marked: Path, home: Pat
         env={"XDG_CONFIG_HOME": "/nowhere", "KIOKU_CAPTURE_EXCLUDE": f"/x{os.pathsep}{marked}"},
     )
     assert not state.exists()
+
+
+@pytest.mark.parametrize("text", ["~/link", "~/{name}", "~/{name}/", "~", "~/x/../{name}"])
+@pytest.mark.parametrize("is_prepared", [False, True])
+def test_an_excluded_folder_may_be_named_in_any_way(
+    text: str, is_prepared: bool, home: Path, state: Path, tmp_path: Path
+) -> None:
+    folder = home / "project"
+    (folder / ".git").mkdir(parents=True)
+    (home / "link").symlink_to(folder)
+    config = home / ".config" / "kioku" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[capture]\nexclude = ["{text.format(name="project")}"]\n')
+    if is_prepared:
+        prepare.prepare()
+        assert (state / "hook.json").exists()
+    for cwd in (folder, home / "link"):
+        run(post(cwd), cwd=tmp_path)
+    assert not (state / "spool").exists()
+
+
+def test_where_it_cannot_be_told_what_is_excluded_nothing_is_kept_and_it_is_counted(
+    marked: Path, home: Path, state: Path
+) -> None:
+    config = home / ".config" / "kioku" / "config.toml"
+    config.parent.mkdir(parents=True)
+    wrong = ["exclude = [", "exclude = 5", 'exclude = ["project"]', 'exclude = [["/x"]]']
+    for text in wrong:
+        config.write_text(f"[capture]\n{text}\n")
+        run(post(marked), cwd=marked.parent)
+    config.unlink()
+    run(post(marked), cwd=marked.parent, env={"KIOKU_CAPTURE_EXCLUDE": "project"})
+    assert spooled(state) == []
+    assert spool.counts(str(state))["failures"] == len(wrong) + 1
+
+
+def test_a_folder_that_was_removed_meanwhile_was_a_part_of_its_project(marked: Path, state: Path) -> None:
+    run(post(marked, cwd=str(marked / "gone" / "below")), cwd=marked)
+    (record,) = spooled(state)
+    assert (record.root, record.cwd) == (str(marked), str(marked / "gone" / "below"))
 
 
 def test_no_secret_reaches_the_spool_whatever_field_it_is_in(marked: Path, state: Path) -> None:

@@ -177,3 +177,55 @@ def test_the_folders_of_the_hook_are_those_of_the_program(monkeypatch: pytest.Mo
     theirs = MacOS("kioku", appauthor=False)
     assert hook.user_folder("state") == theirs.user_state_dir
     assert hook.user_folder("config") == theirs.user_config_dir
+
+
+def test_who_looks_while_another_reads_sees_what_is_there_and_is_not_disturbed(state: Path, folder: Path) -> None:
+    script = """
+import sys
+from kioku.capture import spool
+while True:
+    spool.pending(sys.argv[1])
+    print(flush=True)
+"""
+    looker = subprocess.Popen(
+        [sys.executable, "-c", script, str(state)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert looker.stdout is not None
+    ids: list[str] = []
+    for number in range(2000):
+        hook.append(str(folder), record(number))
+        ids += taken(state)[0]
+        if number % 100 == 0 and not looker.stdout.readline():
+            break
+    looker.terminate()
+    errors = looker.communicate()[1]
+    assert errors == ""
+    assert ids == [f"{number:016x}" for number in range(2000)]
+
+
+def test_a_file_that_cannot_be_read_stays_where_it_is(
+    state: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook.append(str(folder), record(1))
+    (found,) = spool.pending(str(state))
+    with monkeypatch.context() as patched:
+        patched.setattr(spool, "_READ", os.O_RDONLY | os.O_DIRECTORY)  # the system refuses to open it so
+        with pytest.raises(NotADirectoryError):
+            list(spool.take(found))
+    assert taken(state) == ([f"{1:016x}"], 0)
+
+
+def test_an_event_is_kept_whatever_lies_in_the_place_of_the_spool_file(state: Path, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    place = folder / "events.spool"
+    for number, kind in enumerate(("folder", "link", "fifo")):
+        if kind == "folder":
+            place.mkdir()
+        elif kind == "link":
+            place.symlink_to(state / "elsewhere")
+        else:
+            os.mkfifo(place)
+        hook.append(str(folder), record(number))
+        assert taken(state) == ([f"{number:016x}"], 0)
+        assert not (state / "elsewhere").exists()
+        place.rename(state / kind)

@@ -375,6 +375,51 @@ def test_settings_that_break_while_a_server_runs_keep_events_waiting_and_the_ses
     assert sorted(session["activities"] for session in sessions(marked)) == [1, 2]
 
 
+@pytest.mark.parametrize("is_drained_before", [True, False])
+def test_what_was_done_in_a_folder_that_is_gone_stays_with_its_project_whoever_tells(
+    marked: Path, home: Path, clock: Clock, is_drained_before: bool
+) -> None:
+    kioku("init", cwd=marked)
+    with Server(marked) as server:
+        server.end()
+    build = marked / "build"
+    build.mkdir()
+    at = 1_790_000_000_000
+    clock.shift((at - hook.now_ms()) / 60_000)
+    id = "toolu_with_a_long_id_0001"
+    given = {"file_path": f"{marked}/a.py"}
+    send(build, "PostToolUse", clock.env, tool_name="Edit", tool_use_id=id, tool_input=given)
+    if is_drained_before:
+        assert len(sessions(marked)) == 1
+    build.rmdir()
+    path = home / ".claude" / "projects" / "x" / f"{SESSION}.jsonl"
+    path.parent.mkdir(parents=True)
+    line = {
+        "sessionId": SESSION, "timestamp": "2026-09-21T14:13:20.000Z", "cwd": str(build), "type": "assistant",
+        "uuid": "uuid-of-answer-000000000001",
+        "message": {"content": [{"type": "tool_use", "id": id, "name": "Edit", "input": given}]},
+    }  # fmt: skip
+    path.write_text(json.dumps(line) + "\n")
+    assert imported("all", cwd=marked)["elsewhere"] == {}
+    (session,) = sessions(marked)
+    assert (session["tool_calls"], session["activities"]) == (1, 1)
+    assert rows(marked, "SELECT path, edits FROM session_files") == [("a.py", 1)]
+    assert json.loads(kioku("sessions", "list", "--own", "--json", cwd=marked).stdout)["sessions"] == []
+
+
+def test_a_project_may_exclude_a_folder_of_its_own_also_when_that_is_gone(marked: Path) -> None:
+    kioku("init", cwd=marked)
+    with Server(marked) as server:
+        server.end()
+    (marked / ".context" / "config.toml").write_text('[capture]\nexclude = ["private"]\n')
+    private = marked / "private"
+    private.mkdir()
+    send(private, "UserPromptSubmit", prompt="x")
+    private.rmdir()
+    assert sessions(marked) == []
+    assert kioku("sessions", "list", "--own", cwd=marked).returncode == 1, "there is no store of the person's either"
+
+
 def test_a_backlog_is_derived_once_and_not_for_each_of_its_events(
     marked: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

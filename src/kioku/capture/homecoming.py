@@ -21,6 +21,7 @@ from kioku.store import activities, moving
 from kioku.store.moving import Carried
 from kioku.store.opening import open_store
 from kioku.store.store import Store
+from kioku.workspace.worktree import linked_worktrees
 
 _FOLDER: Final = "waiting"
 
@@ -39,7 +40,11 @@ def note(root: str) -> None:
 
 def is_due(where: Project) -> bool:
     """Tell whether the person's own store keeps something of a project."""
-    return any(os.path.lexists(_place(root)) for root in _roots(where))
+    try:
+        kept = set(os.listdir(_waiting()))
+    except OSError:
+        return False  # there never was anything
+    return bool(kept) and any(hook.folder_name(root) in kept for root in _roots(where))
 
 
 def bring(where: Project, store: Store, timeout_ms: int) -> int:
@@ -51,11 +56,12 @@ def bring(where: Project, store: Store, timeout_ms: int) -> int:
     if os.path.lexists(own_path):
         own = open_store(own_path)
         try:
-            for stream, _ in own.read(lambda db: activities.in_folders(db, _roots(where))):
-                carried = own.read(partial(moving.read, stream=stream))
-                _put(store, carried, where, timeout_ms)
-                own.write(partial(moving.remove, stream=stream))
-                moved += 1
+            for root in _roots(where):
+                for stream in own.read(partial(activities.in_folder, folder=root)):
+                    carried = own.read(partial(moving.read, stream=stream))
+                    _put(store, carried, (root, where.root), timeout_ms)
+                    own.write(partial(moving.remove, stream=stream))
+                    moved += 1
         finally:
             own.close()
     for root in _roots(where):
@@ -68,9 +74,9 @@ def bring(where: Project, store: Store, timeout_ms: int) -> int:
     return moved
 
 
-def _put(store: Store, carried: Carried, where: Project, timeout_ms: int) -> None:
+def _put(store: Store, carried: Carried, roots: tuple[str, str], timeout_ms: int) -> None:
     now = times.now_ms()
-    bases = tuple(root.rstrip(os.sep) + os.sep for root in _roots(where))
+    bases = tuple(root.rstrip(os.sep) + os.sep for root in roots)
 
     def relocate(path: Redacted) -> Redacted:
         base = next((base for base in bases if path.startswith(base)), "")
@@ -89,8 +95,12 @@ def _put(store: Store, carried: Carried, where: Project, timeout_ms: int) -> Non
 
 
 def _roots(where: Project) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((where.root, where.workdir)))
+    return tuple(dict.fromkeys((where.root, where.workdir, *linked_worktrees(where.root))))
+
+
+def _waiting() -> str:
+    return os.path.join(user_folder("state"), _FOLDER)
 
 
 def _place(root: str) -> str:
-    return os.path.join(user_folder("state"), _FOLDER, hook.folder_name(root))
+    return os.path.join(_waiting(), hook.folder_name(root))

@@ -46,7 +46,7 @@ class Folder(NamedTuple):
 
 
 class Batch:
-    """A file of records that was taken out of the writers' hands."""
+    """A file of records that was taken out of the writers' hands. Raises OSError where it cannot be read."""
 
     def __init__(self, path: str, name: str) -> None:
         self.id = name
@@ -76,8 +76,11 @@ def pending(state: str) -> list[Folder]:
         size, oldest, root = 0, None, None
         for file in _files(path):
             full = os.path.join(path, file)
-            size += os.path.getsize(full)
-            first = next((record for line in _lines(full) if (record := _record(line)) is not None), None)
+            try:
+                size += os.path.getsize(full)
+                first = next((record for line in _lines(full) if (record := _record(line)) is not None), None)
+            except OSError:
+                continue  # another reader was faster; or it cannot be read, which whoever takes it says
             if first is not None:
                 oldest = first.at if oldest is None else min(oldest, first.at)
                 root = root or first.root
@@ -94,7 +97,7 @@ def has_events(state: str, root: str) -> bool:
 def take(folder: Folder) -> Iterator[Batch]:
     """Take what waits in a folder, a file at a time: those of a reader that was killed come first.
 
-    Whoever comes second finds nothing. Call `done` on each batch once it is committed.
+    Whoever comes second finds nothing. Call `done` on each batch once it is committed. Raises OSError.
     """
     with _alone(folder.path) as is_alone:
         if not is_alone:
@@ -197,12 +200,11 @@ def _remove_leftovers(folder: str) -> None:
 
 
 def _lines(path: str) -> Iterator[bytes]:
-    """Read the lines of a file, without holding more than one. Lines that are too long for a record come cut."""
-    try:
-        descriptor = os.open(path, _READ)
-    except OSError:
-        return
-    with open(descriptor, "rb") as stream:
+    """Read the lines of a file, without holding more than one. Lines that are too long for a record come cut.
+
+    Raises OSError: a file that cannot be read is not an empty one.
+    """
+    with open(os.open(path, _READ), "rb") as stream:
         while line := stream.readline(_LONGEST_RECORD):
             if line.strip():
                 yield line

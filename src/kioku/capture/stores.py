@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from kioku import dotenv, project, redaction, settings, times
+from kioku import dotenv, hook, project, redaction, settings, times
 from kioku.capture import homecoming
 from kioku.errors import ProjectError
 from kioku.project import Project
@@ -62,9 +62,10 @@ class Stores:
         if folder is not None and settings.is_excluded(folder, self._own_settings().texts("capture.exclude")):
             return None
         found: Project | None = None
-        if folder is not None and os.path.isabs(folder) and os.path.isdir(folder):
+        place = None if folder is None else _still_there(folder)
+        if place is not None:
             try:
-                found = project.find(None, (), folder)
+                found = project.find(None, (), place)
             except ProjectError:
                 found = None  # the home folder or `/`: no project
         if found is not None:
@@ -127,6 +128,11 @@ def opened(given: tuple[Project, Store] | None = None) -> Iterator[Stores]:
         yield stores
     finally:
         stores.close()
+
+
+def _still_there(folder: str) -> str | None:
+    """Return a folder that exists; for one that is gone, the project that it was a part of."""
+    return folder if os.path.isabs(folder) and os.path.isdir(folder) else hook.find_root(folder)
 
 
 def _bases(folder: str, found: Project) -> tuple[str, ...]:

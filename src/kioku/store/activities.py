@@ -261,12 +261,9 @@ def load_whole(db: apsw.Connection, stream: int) -> list[Report]:
     ]
 
 
-def in_folders(db: apsw.Connection, folders: Iterable[str]) -> list[tuple[int, str]]:
-    """Return the streams (number, key) of conversations that were held in one of some folders."""
-    found: list[tuple[int, str]] = []
-    for folder in folders:
-        found += db.execute("SELECT id, key FROM streams WHERE folder = ? ORDER BY id", (folder,))
-    return found
+def in_folder(db: apsw.Connection, folder: str) -> list[int]:
+    """Return the streams of conversations that were held in a folder."""
+    return [row[0] for row in db.execute("SELECT id FROM streams WHERE folder = ? ORDER BY id", (folder,))]
 
 
 def hide(db: apsw.Connection, stream: int, hidden: set[tuple[int, int]]) -> None:

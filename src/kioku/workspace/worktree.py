@@ -62,6 +62,22 @@ def main_worktree(root: str) -> str | None:
     return main if stat.S_ISDIR(os.lstat(git.common).st_mode) else None
 
 
+def linked_worktrees(root: str) -> list[str]:
+    """Return the linked worktrees of which a folder is the main one, as far as they are still there."""
+    folder = os.path.join(root, ".git", "worktrees")
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        named = (_small_text(os.path.join(folder, name, "gitdir")) or "").strip("\r\n")
+        worktree = os.path.dirname(os.path.realpath(os.path.join(folder, name, named)))
+        if named and main_worktree(worktree) == root:
+            found.append(worktree)
+    return found
+
+
 def read_branch(root: str) -> str | None:
     """Return the branch that is checked out, "detached:" and a short hash, or None where unknown."""
     try:
