@@ -169,6 +169,20 @@ def test_the_clocks_tell_the_agents_turn_from_the_persons() -> None:
         assert row["agent_ms"] + row["waiting_ms"] <= row["ended_at"] - row["started_at"]
 
 
+@pytest.mark.parametrize("detail", ["sub-agent finished", "compaction", "Notification"])
+def test_what_happens_beside_leaves_the_persons_turn_to_the_person(detail: str) -> None:
+    with World() as world:
+        told = [
+            (prompt("one", T0), "r1"), (Seen(conversation="one", at=T0 + MINUTE, kind="turn_end"), "r2"),
+            (Seen(conversation="one", at=T0 + MINUTE + 2 * SECOND, kind="event", detail=detail), "r3"),
+            (prompt("one", T0 + 11 * MINUTE), "r4"),
+        ]  # fmt: skip
+        for seen, name in told:
+            world.seen(world.hook, seen, name)
+        (row,) = world.rows()
+        assert (row["agent_ms"], row["waiting_ms"]) == (MINUTE, 10 * MINUTE)
+
+
 def test_a_machine_asleep_in_the_assistants_turn_adds_nothing_to_its_clock() -> None:
     with World() as world:
         for number, minute in enumerate((0, 1, 21)):

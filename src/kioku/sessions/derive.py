@@ -18,6 +18,7 @@ from kioku import times
 from kioku.models import (
     CONVERSATION_START,
     ECHO,
+    EVENT,
     EVIDENCE,
     FILE_EDIT,
     FILE_READ,
@@ -144,6 +145,8 @@ def _fold_clocks(run: Run, activity: Report) -> None:
         run.phase = WAITING
     elif activity.kind in (SERVER_START, CONVERSATION_START):
         agent -= length
+    elif activity.kind == EVENT:
+        pass  # a compaction, a sub-agent's end, a notice to the person: whose turn it is stays as it is
     elif activity.kind == PROMPT or run.phase is not None or activity.source in (HOOK, TRANSCRIPT):
         run.phase = AGENT
     if run.phase is not None:
