@@ -38,6 +38,25 @@ def client_process(pid: int) -> tuple[int, str, str, str] | None:
 
     It is told by its number, its start in ticks since boot, the boot's id, and the namespace of process numbers.
     """
+    found = _nearest(pid)
+    if found is None:
+        return None
+    boot = (_read("/proc/sys/kernel/random/boot_id") or "").strip()
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        namespace = ""
+    return found[0], found[1], boot, namespace
+
+
+def client_name(pid: int) -> str | None:
+    """Return which client the nearest such process is: the word of ours for it."""
+    found = _nearest(pid)
+    return None if found is None else found[2]
+
+
+def _nearest(pid: int) -> tuple[int, str, str] | None:
+    """Return the nearest process of a known client's: its number, its start, and which client it is."""
     if not sys.platform.startswith("linux"):
         return None
     for _ in range(_DEEPEST):
@@ -48,13 +67,9 @@ def client_process(pid: int) -> tuple[int, str, str, str] | None:
             return None
         name = text[text.find("(") + 1 : text.rfind(")")]
         fields = text[text.rfind(")") + 2 :].split()
-        if _program(pid, name) is not None:
-            boot = (_read("/proc/sys/kernel/random/boot_id") or "").strip()
-            try:
-                namespace = os.readlink("/proc/self/ns/pid")
-            except OSError:
-                namespace = ""
-            return pid, fields[19], boot, namespace
+        client = _program(pid, name)
+        if client is not None:
+            return pid, fields[19], client
         pid = int(fields[1])
     return None
 

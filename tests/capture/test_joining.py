@@ -169,6 +169,25 @@ def test_the_clocks_tell_the_agents_turn_from_the_persons() -> None:
         assert row["agent_ms"] + row["waiting_ms"] <= row["ended_at"] - row["started_at"]
 
 
+def test_what_a_client_tells_twice_since_its_hook_is_registered_twice_counts_once() -> None:
+    with World() as world:
+        world.seen(world.hook, start("one", T0), "r0")
+        for number in range(2):
+            at = T0 + SECOND + number * 100
+            world.seen(world.hook, prompt("one", at), f"prompt {number}")
+        for number in range(2):
+            at = T0 + MINUTE + number * 100
+            done = Seen(conversation="one", at=at, kind="turn_end", text="done")
+            world.seen(world.hook, done, f"end {number}")
+        (row,) = world.rows()
+        assert row["activities"] == 1
+        shown = world.stage.store.read(lambda db: list(db.execute("SELECT role, text FROM session_turns ORDER BY at")))
+        assert shown == [("user", "do it"), ("assistant", "done")]
+        before = world.stage.whole_rows()
+        world.stage.rebuild(NOW)
+        assert world.stage.whole_rows() == before
+
+
 @pytest.mark.parametrize("detail", ["sub-agent finished", "compaction", "Notification"])
 def test_what_happens_beside_leaves_the_persons_turn_to_the_person(detail: str) -> None:
     with World() as world:

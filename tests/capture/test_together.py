@@ -147,6 +147,21 @@ server.wait()
     assert keys == [("claude:first", 1), ("claude:second", 2)]
 
 
+def test_another_assistant_in_a_conversations_terminal_is_no_part_of_that_conversation(marked: Path) -> None:
+    program = marked.parent / "gemini"
+    program.symlink_to("/bin/bash")
+    with Server(marked) as server:
+        server.end()
+    send(marked, "UserPromptSubmit", prompt="please mend it")
+    prefix = [str(program), "-c", '"$@"; exit $?', "gemini"]
+    with Server(marked, env={"CLAUDE_CODE_SESSION_ID": SESSION}, prefix=prefix) as server:
+        server.initialize(client="gemini-cli")
+        server.call("read_file", path="a.py")
+        server.end()
+    found = {session["client"]: session["activities"] for session in sessions(marked)}
+    assert found == {"claude-code": 1, "gemini-cli": 1}
+
+
 def test_a_hook_session_whose_client_was_killed_is_closed_at_once(marked: Path, clock: Clock) -> None:
     program = marked.parent / "claude"
     program.symlink_to("/bin/bash")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from kioku import dotenv, project, redaction, settings
-from kioku.ancestry import client_process
+from kioku.ancestry import client_name, client_process
 from kioku.capture.serving import ServerSpool
 from kioku.errors import KiokuError
 from kioku.mcp.application import Kioku
@@ -19,6 +19,8 @@ from kioku.words import counted
 LONGEST_WAIT_FOR_STORE_S = 1.0
 LONGEST_END_S = 1.9  # from the first sign of the end to the end of the process
 LEAST_END_S = 0.5  # of it for the last write, however long the answers took
+
+_OTHERS = ("codex", "gemini", "opencode", "copilot")  # clients that start their own servers, and never Claude Code's
 
 
 def serve(folder: str | None) -> int:
@@ -81,6 +83,8 @@ def _client() -> Client:
     """Return what is known of the client that started us."""
     process = client_process(os.getppid())
     named = settings.conversation()
+    if named is not None and client_name(os.getppid()) in _OTHERS:
+        named = None  # it was started from a terminal of that conversation's, and inherited its variable
     return Client(
         process=None if process is None else processes.token_of(*process),
         conversation=None if named is None else ":".join(named),

@@ -27,7 +27,7 @@ from kioku.models import (
 from kioku.redaction import Redacted
 
 SLACK: Final = times.MINUTE  # how far apart a hook and a transcript may date one thing
-TWICE: Final = 2 * times.SECOND  # nobody types two prompts within this
+TWICE: Final = 2 * times.SECOND  # nobody types two prompts, and no model ends two turns, within this
 LONGEST_CALL: Final = 30 * times.MINUTE  # what seems to have run longer has as likely waited for a machine asleep
 
 
@@ -106,16 +106,22 @@ def _replaced(found: Sequence[Report]) -> set[tuple[int, int]]:
 
 
 def _told_twice(loose: Sequence[Report]) -> set[tuple[int, int]]:
-    """Return prompts that follow another at once: the client ran the hook twice, registered in two of its files."""
+    """Return prompts and ends of turns that follow another at once: the client ran the hook twice, registered twice."""
     twice: set[tuple[int, int]] = set()
-    last: int | None = None
+    last: dict[Redacted, int] = {}
     for report in loose:
-        if report.kind == PROMPT:
-            if last is not None and report.at - last < TWICE:
-                twice.add((report.key, report.source))
-            else:
-                last = report.at
+        if not may_be_twice(report):
+            continue
+        if report.kind in last and report.at - last[report.kind] < TWICE:
+            twice.add((report.key, report.source))
+        else:
+            last[report.kind] = report.at
     return twice
+
+
+def may_be_twice(report: Report) -> bool:
+    """Tell whether another report may tell of the same thing under a key of its own: neither has an id."""
+    return report.is_loose and report.kind in (PROMPT, TURN_END)
 
 
 def _sort(report: Report) -> Redacted | None:

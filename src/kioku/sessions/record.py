@@ -147,6 +147,8 @@ def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bo
         return False
     if canonical.is_replaceable(report) and activities.has_transcript_near(db, stream, report.at - canonical.REACH):
         return False
+    if canonical.may_be_twice(report) and report.at - row.last_start_at < canonical.TWICE:
+        return False
     run = _run(row)
     seen = row.session
     values: dict[str, Any] = {}
