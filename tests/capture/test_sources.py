@@ -103,6 +103,13 @@ def stories(draw: st.DrawFn) -> tuple[list[Thing], list[Step]]:
         if (index >= covered and thing.kind != "own") or draw(st.booleans()):
             moment = thing.at + draw(jitters)
             steps.append(partial(tell_hook, told=seen(thing, moment, with_id=is_call), record=f"r{index}"))
+            if draw(st.booleans()):  # the client has the hook in two of its files
+                again = seen(thing, moment + 100, with_id=is_call)
+                steps.append(partial(tell_hook, told=again, record=f"again{index}"))
+            if draw(st.booleans()):  # what counts as nothing, and what ends a conversation that goes on
+                kind = draw(st.sampled_from(("start", "event", "end")))
+                beside = Seen(conversation="one", at=moment + 5 * SECOND, kind=kind, detail="x")
+                steps.append(partial(tell_hook, told=beside, record=f"beside{index}"))
             if is_call:
                 end = seen(thing, moment + thing.took, is_end=True)
                 steps.append(partial(tell_hook, told=end, record=f"e{index}"))
