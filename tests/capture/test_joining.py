@@ -128,6 +128,22 @@ def test_two_conversations_side_by_side_in_one_editor_stay_two_and_their_server_
         assert sorted(by_stream(world)) == ["claude:one", "claude:two", "server:s1"]
 
 
+def test_a_conversation_that_goes_on_after_its_end_stands_beside_the_other_one_again() -> None:
+    with World() as world:
+        for name in ("one", "two"):
+            world.seen(world.hook, prompt(name, T0), f"prompt {name}", process=EDITOR)
+        world.server("s1", T0, process=EDITOR)
+        end = Seen(conversation="one", at=T0 + MINUTE, kind="end")
+        world.seen(world.hook, end, "end", process=EDITOR, ended=True)
+        world.call("s1", T0 + 2 * MINUTE)
+        assert by_stream(world)["claude:two"][0]["tool_calls"] == 1, "it was alone then"
+        world.seen(world.hook, prompt("one", T0 + 3 * MINUTE), "again", process=EDITOR)
+        world.call("s1", T0 + 4 * MINUTE)
+        rows = by_stream(world)
+        assert "server:s1" in rows
+        assert [row["tool_calls"] for name in ("claude:one", "claude:two") for row in rows[name]] == [0, 0]
+
+
 def test_two_conversations_in_one_terminal_multiplexer_stay_two() -> None:
     with World() as world:
         for name, process in (("one", CLAUDE), ("two", EDITOR)):

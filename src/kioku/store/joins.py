@@ -41,9 +41,13 @@ def sight(
         "SELECT since, until, succeeds FROM sightings WHERE process = ? AND stream = ?", (process, stream)
     ).fetchone()
     since, until, taken = row or (at, None, None)
+    if ended:
+        until = max(until or at, at)
+    elif until is not None and at > until:
+        until = None  # it goes on: that was no end
     found = (
         min(since, at),
-        max(until or at, at) if ended else until,
+        until,
         max(taken or at, at) if succeeds else taken,
     )
     if row == found:
