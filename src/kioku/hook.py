@@ -81,6 +81,8 @@ def _handle(arguments: list[str], state: str) -> None:
     if root is None:
         _count(state, "ignored")
         return
+    if is_within(cwd, _excluded_by_project(root)):
+        return
     from kioku import dotenv, redaction
     from kioku.ancestry import client_process
 
@@ -333,6 +335,25 @@ def _prepared(state: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if not all(map(os.path.isabs, exclude)):
         raise ValueError("which folder?")  # as `settings` says it: who cannot tell what is excluded keeps nothing
     return tuple(exclude), tuple(map(str, allow))
+
+
+def _excluded_by_project(root: str) -> tuple[str, ...]:
+    """Return the folders that a project's own file excludes; what else is in it does not concern us.
+
+    One that cannot be read excludes nothing here: whoever takes the events in refuses them, and says why.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        with open(os.open(os.path.join(root, ".context", "config.toml"), flags), "rb") as file:
+            data = file.read(1 << 20)
+        if b"exclude" not in data:
+            return ()
+        import tomllib
+
+        folders = tomllib.loads(data.decode("utf-8-sig"))["capture"]["exclude"]
+        return tuple(os.path.join(root, folder) for folder in folders) if isinstance(folders, list) else ()
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ()
 
 
 def is_within(path: str, folders: tuple[str, ...]) -> bool:

@@ -188,6 +188,30 @@ def test_an_excluded_folder_may_be_named_in_any_way(
     assert not (state / "spool").exists()
 
 
+def test_what_a_project_itself_excludes_leaves_nothing_either(marked: Path, state: Path) -> None:
+    (marked / "private" / "below").mkdir(parents=True)
+    config = marked / ".context" / "config.toml"
+    config.parent.mkdir()
+    config.write_text('[capture]\nexclude = ["private"]\n')
+    for cwd in (marked / "private", marked / "private" / "below"):
+        run(post(cwd), cwd=marked)
+    assert not state.exists()
+    run(post(marked), cwd=marked)
+    assert len(spooled(state)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[capture", "capture = 5", '[capture]\nexclude = "/"', "[capture]\nexclude = [7]", "a=" + "[" * 9_999],
+)
+def test_a_projects_file_that_is_wrong_keeps_no_event_from_the_spool(text: str, marked: Path, state: Path) -> None:
+    config = marked / ".context" / "config.toml"
+    config.parent.mkdir()
+    config.write_text(f"# exclude\n{text}\n")
+    run(post(marked), cwd=marked)
+    assert len(spooled(state)) == 1
+
+
 def test_where_it_cannot_be_told_what_is_excluded_nothing_is_kept_and_it_is_counted(
     marked: Path, home: Path, state: Path
 ) -> None:

@@ -107,8 +107,8 @@ def stories(draw: st.DrawFn) -> tuple[list[Thing], list[Step]]:
                 again = seen(thing, moment + 100, with_id=is_call)
                 steps.append(partial(tell_hook, told=again, record=f"again{index}"))
             if draw(st.booleans()):  # what counts as nothing, and what ends a conversation that goes on
-                kind = draw(st.sampled_from(("start", "event", "end")))
-                beside = Seen(conversation="one", at=moment + 5 * SECOND, kind=kind, detail="x")
+                other: Kind = draw(st.sampled_from(("start", "event", "end")))
+                beside = Seen(conversation="one", at=moment + 5 * SECOND, kind=other, detail="x")
                 steps.append(partial(tell_hook, told=beside, record=f"beside{index}"))
             if is_call:
                 end = seen(thing, moment + thing.took, is_end=True)

@@ -426,11 +426,11 @@ def test_a_project_may_exclude_a_folder_of_its_own_also_when_that_is_gone(marked
     kioku("init", cwd=marked)
     with Server(marked) as server:
         server.end()
-    (marked / ".context" / "config.toml").write_text('[capture]\nexclude = ["private"]\n')
     private = marked / "private"
     private.mkdir()
     send(private, "UserPromptSubmit", prompt="x")
     private.rmdir()
+    (marked / ".context" / "config.toml").write_text('[capture]\nexclude = ["private"]\n')
     assert sessions(marked) == []
     assert kioku("sessions", "list", "--own", cwd=marked).returncode == 1, "there is no store of the person's either"
 
