@@ -188,6 +188,16 @@ def test_an_excluded_folder_may_be_named_in_any_way(
     assert not (state / "spool").exists()
 
 
+def test_settings_that_changed_since_they_were_made_ready_count_at_once(marked: Path, home: Path, state: Path) -> None:
+    config = home / ".config" / "kioku" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[capture]\nexclude = ["/elsewhere"]\n')
+    prepare.prepare()
+    config.write_text(f'[capture]\nexclude = ["{marked}"]\n')
+    run(post(marked), cwd=marked)
+    assert not (state / "spool").exists()
+
+
 def test_what_a_project_itself_excludes_leaves_nothing_either(marked: Path, state: Path) -> None:
     (marked / "private" / "below").mkdir(parents=True)
     config = marked / ".context" / "config.toml"

@@ -54,6 +54,10 @@ class TestSpans:
         assert spans(7, []) == [Span(ALWAYS, 7)]
         assert spans(7, [Sighting(7, 10, None, None), Sighting(8, 500, None, None)]) == [Span(ALWAYS, 7), Span(500, 8)]
 
+    def test_what_the_client_named_has_it_back_when_it_is_resumed(self) -> None:
+        found = [Sighting(7, 10, None, 900), Sighting(8, 500, None, 500)]
+        assert spans(7, found) == [Span(ALWAYS, 7), Span(500, 8), Span(900, 7)]
+
     def test_without_evidence_there_is_no_span(self) -> None:
         assert spans(None, []) == []
 

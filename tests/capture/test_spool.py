@@ -137,7 +137,17 @@ def test_a_writer_that_cannot_get_the_lock_uses_a_file_of_its_own(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n\n\n", b"garbage", b"\0" * 100, b"00000000 {}", b"zzzzzzzz {}\n", b'00000000 {"id": 1}\n' * 3]
+    "content",
+    [
+        b"",
+        b"\n\n\n",
+        b"garbage",
+        b"\0" * 100,
+        b"00000000 {}",
+        b"zzzzzzzz {}\n",
+        b'00000000 {"id": 1}\n' * 3,
+        b"00000000 " + record(9).encode() + b"\n",
+    ],
 )
 def test_what_is_no_record_is_counted_and_dropped(state: Path, folder: Path, content: bytes) -> None:
     folder.mkdir(parents=True)

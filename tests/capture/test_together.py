@@ -111,7 +111,8 @@ def test_a_running_server_takes_events_in_and_shares_its_session_with_them(marke
     assert rows(marked, "SELECT path, reads, edits FROM session_files") == [("a.py", 2, 1)]
 
 
-def test_after_clear_a_live_servers_calls_belong_to_the_new_conversation(marked: Path) -> None:
+@pytest.mark.parametrize("claim", ["first", ""])
+def test_after_clear_a_live_servers_calls_belong_to_the_new_conversation(marked: Path, claim: str) -> None:
     """The hooks and the server are children of one process that is called as the client is."""
     program = marked.parent / "claude"
     program.symlink_to("/bin/bash")
@@ -122,7 +123,7 @@ def hook(session, name, **fields):
     event = {"session_id": session, "cwd": project, "hook_event_name": name, **fields}
     subprocess.run(hook_words + ["claude"], input=json.dumps(event).encode(), check=True)
 server = subprocess.Popen([sys.executable, "-m", "kioku", "serve", "--project", project], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, env={**os.environ, "CLAUDE_CODE_SESSION_ID": "first"})
+                          stdout=subprocess.PIPE, env={**os.environ, "CLAUDE_CODE_SESSION_ID": sys.argv[3]})
 def ask(id, method, **params):
     server.stdin.write(json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).encode() + b"\n")
     server.stdin.flush()
@@ -130,14 +131,14 @@ def ask(id, method, **params):
 hook("first", "SessionStart", source="startup")
 ask(1, "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "claude-code", "version": "1"})
 ask(2, "tools/call", name="read_file", arguments={"path": "a.py"})
-hook("first", "SessionEnd", reason="clear")
+if sys.argv[3]: hook("first", "SessionEnd", reason="clear")  # it is often cancelled
 hook("second", "SessionStart", source="clear")
 ask(3, "tools/call", name="read_file", arguments={"path": "a.py"})
 ask(4, "tools/call", name="read_file", arguments={"path": "a.py"})
 server.stdin.close()
 server.wait()
 """
-    command = f"{sys.executable} -c \"$1\" '{marked}' '{json.dumps(HOOK)}'; exit $?"
+    command = f"{sys.executable} -c \"$1\" '{marked}' '{json.dumps(HOOK)}' '{claim}'; exit $?"
     subprocess.run([str(program), "-c", command, "claude", script], check=True, timeout=PATIENCE_S, cwd=marked)
     found = {session["tool_calls"]: session for session in sessions(marked)}
     assert sorted(found) == [1, 2]
@@ -433,6 +434,25 @@ def test_a_project_may_exclude_a_folder_of_its_own_also_when_that_is_gone(marked
     (marked / ".context" / "config.toml").write_text('[capture]\nexclude = ["private"]\n')
     assert sessions(marked) == []
     assert kioku("sessions", "list", "--own", cwd=marked).returncode == 1, "there is no store of the person's either"
+
+
+def test_a_batch_that_is_taken_again_counts_nothing_again(marked: Path, home: Path) -> None:
+    kioku("init", cwd=marked)
+    with Server(marked) as server:
+        server.end()
+    send(marked, "UserPromptSubmit", prompt="please mend it")
+    folder = state(home) / "spool" / hook.folder_name(str(marked))
+    batch = folder / "taken-1.spool"
+    (folder / "events.spool").rename(batch)
+    content = batch.read_bytes() + b"torn"
+    for _ in range(2):  # the second time as if its reader had been killed before it could remove it
+        batch.write_bytes(content)
+        (session,) = sessions(marked)
+        assert session["activities"] == 1
+        assert rows(marked, "SELECT name, value FROM counters ORDER BY name") == [
+            ("heard.claude", 1),
+            ("spool.torn", 1),
+        ]
 
 
 def test_a_backlog_is_derived_once_and_not_for_each_of_its_events(
