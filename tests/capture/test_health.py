@@ -203,7 +203,7 @@ def test_the_last_event_and_what_waits_in_the_spool_are_told(marked: Path, home:
     assert findings(marked, "assistants", clock.env)[0][1].endswith("last event 1 h 30 min ago")
 
 
-def test_events_without_a_project_torn_records_and_failures_are_counted(marked: Path, home: Path) -> None:
+def test_events_without_a_project_torn_records_and_failures_are_counted(marked: Path, home: Path, clock: Clock) -> None:
     with Server(marked) as server:
         server.initialize()
         server.end()
@@ -220,6 +220,10 @@ def test_events_without_a_project_torn_records_and_failures_are_counted(marked: 
         ("ok", "nothing waits"),
         ("warning", "1 event could not be kept, 1 torn record dropped"),
         ("ok", "2 events from folders that are no project"),
+    ]
+    clock.shift(8 * 24 * 60)
+    assert ("ok", "1 event could not be kept, 1 torn record dropped; the last one 8 d ago") in [
+        one[:2] for one in findings(marked, "spool", clock.env)
     ]
 
 
@@ -350,5 +354,12 @@ def test_json_has_it_all(marked: Path, home: Path) -> None:
     assert (assistant["client"], assistant["server"], assistant["hooks"], assistant["hooks_run"]) == (
         "claude", True, True, True,
     )  # fmt: skip
-    assert capture["spool"] == {"bytes": 0, "oldest": None, "without_project": 0, "failures": 0, "torn": 0}
+    assert capture["spool"] == {
+        "bytes": 0,
+        "oldest": None,
+        "without_project": 0,
+        "failures": 0,
+        "torn": 0,
+        "last_lost": None,
+    }
     assert capture["transcripts_deleted_soon"] == []

@@ -124,6 +124,14 @@ def counts(state: str) -> dict[str, int]:
     return found
 
 
+def last_failure(state: str) -> int | None:
+    """Return when a hook last failed, in ms; None if none ever did."""
+    try:
+        return os.lstat(os.path.join(state, "spool", "failures")).st_mtime_ns // 1_000_000
+    except OSError:
+        return None
+
+
 def _names(folder: str) -> list[str]:
     try:
         return sorted(os.listdir(folder))

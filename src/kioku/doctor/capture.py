@@ -33,6 +33,7 @@ _WARNED_MS = 7 * times.DAY  # before a transcript is deleted
 _FEW_CALLS = 10  # of which nothing can be concluded
 _MISSED = 0.1  # of the calls, from which on the hooks are not what they should be
 _LONG_MS = times.HOUR  # that events may wait in the spool
+_PAST_MS = 7 * times.DAY  # what was lost longer ago is no news
 
 
 class Assistant(msgspec.Struct, kw_only=True):
@@ -74,6 +75,7 @@ class Capture(msgspec.Struct, kw_only=True):
     ignored: int
     failures: int
     torn: int
+    last_lost: int | None  # when an event last could not be kept, or a torn record was dropped
     ending: list[tuple[Waiting, int]]  # transcripts that are deleted soon, and when (ms)
 
     def as_json(self) -> dict[str, object]:
@@ -82,7 +84,7 @@ class Capture(msgspec.Struct, kw_only=True):
             "assistants": [assistant.as_json() for assistant in self.assistants],
             "spool": {
                 "bytes": self.backlog[0], "oldest": self.backlog[1], "without_project": self.ignored,
-                "failures": self.failures, "torn": self.torn,
+                "failures": self.failures, "torn": self.torn, "last_lost": self.last_lost,
             },
             "transcripts_deleted_soon": [{"file": found.path, "at": at} for found, at in self.ending],
         }  # fmt: skip
@@ -125,10 +127,13 @@ def look(where: Project, store: Store | None, now: int, *, compare: bool = True)
     folders = spool.pending(state)
     oldest = min((folder.oldest for folder in folders if folder.oldest is not None), default=None)
     counts = spool.counts(state)
+    torn = [counters[draining.TORN] for counters in mine if draining.TORN in counters]
+    lost = [counter.at for counter in torn if counter.value]
     return Capture(
         assistants=assistants, backlog=(sum(folder.bytes for folder in folders), oldest),
         ignored=counts["ignored"], failures=counts["failures"],
-        torn=sum(counters[draining.TORN].value for counters in mine if draining.TORN in counters),
+        torn=sum(counter.value for counter in torn),
+        last_lost=max((at for at in (spool.last_failure(state), *lost) if at is not None), default=None),
         ending=list(_ending(unread, place, now)),
     )  # fmt: skip
 
@@ -242,8 +247,13 @@ def _spool(capture: Capture, now: int) -> Iterator[Finding]:
     if capture.failures or capture.torn:
         what = [counted(capture.failures, "event") + " could not be kept"] if capture.failures else []
         what += [counted(capture.torn, "torn record") + " dropped"] if capture.torn else []
-        why = "a hook was given what it cannot read, found no room on the disk, or was killed as it wrote"
-        yield Finding(check="spool", state="warning", found=", ".join(what), why=why, fix="kioku import fills the gaps")
+        found = ", ".join(what)
+        if capture.last_lost is not None and now - capture.last_lost > _PAST_MS:
+            found += f"; the last one {times.ago_text(capture.last_lost, now)}"
+            yield Finding(check="spool", state="ok", found=found)
+        else:
+            why = "a hook was given what it cannot read, found no room on the disk, or was killed as it wrote"
+            yield Finding(check="spool", state="warning", found=found, why=why, fix="kioku import fills the gaps")
     if capture.ignored:
         found = f"{counted(capture.ignored, 'event')} from folders that are no project"
         yield Finding(check="spool", state="ok", found=found)
