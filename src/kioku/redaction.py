@@ -86,13 +86,21 @@ def is_flag_value(value: str) -> bool:
     return not value.startswith(("-", "/", "%", "@", "~")) and is_no_placeholder(value) and not value.isdigit()
 
 
+def is_cookie(value: str) -> bool:
+    """Tell whether one of the cookies is long enough to let somebody in."""
+    values = [pair.partition("=")[2] for pair in value.split(";")]
+    return any(len(one) >= 8 and is_no_placeholder(one) for one in values)
+
+
 def is_assigned(match: "Any") -> bool:
     """Tell whether what is assigned to a name of a secret is one, and no look-up, call, type, number or text."""
-    name, quoted, plain = match["name"], match["quoted"], match["plain"]
+    name, quoted, plain = match["name"], match["quoted"] or match["passed"], match["plain"]
     value = quoted or plain
     if not is_no_placeholder(value) or value.startswith(
-        ("$", "%", "{", "<", "*", "@", "/", "./", "#", "!", "--", "\\")
+        ("$", "%", "{", "<", "*", "@", "./", "#", "!", "--", "\\", "&lt;")
     ):
+        return False
+    if (value[0] == "/" and _is_word(value[1:].partition("/")[0])) or _is_date(value):
         return False
     folded = name.lower()
     if value.replace(".", "").replace("_", "").replace(",", "").isdigit():
@@ -105,12 +113,19 @@ def is_assigned(match: "Any") -> bool:
         if is_password and len(value) >= 8 and not _is_name(value):
             return True
         return len(value) >= 8 and (has_digits or _is_mixed(value)) and not _is_name(value)
-    if match["after"] or len(value) < 8:
+    if match["after"] or len(value) < 8 or "?." in value:
         return False  # a call, a look-up, or too short without quotes
+    if match["sign"].endswith(("is", "was", ":")) and match["sign"][:1].isspace():
+        return has_digits and is_secret(value)  # prose
     if _is_name(value):
         # A bare name is a variable, except in a file of settings: `DB_PASSWORD=correcthorse`.
         return is_password and name.isupper() and match["sign"] == "=" and value.isalnum() and "= " not in match.group()
     return has_digits or _is_mixed(value)
+
+
+def _is_date(value: str) -> bool:
+    """Tell whether a value begins as dates do: `2026-03-02`."""
+    return value[:4].isdigit() and value[4:5] == value[7:8] == "-" and value[5:7].isdigit()
 
 
 def _is_mixed(value: str) -> bool:
@@ -142,6 +157,7 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "is_no_placeholder": is_no_placeholder,
     "is_random": is_random,
     "is_secret": is_secret,
+    "is_cookie": is_cookie,
     "is_flag_value": is_flag_value,
 }
 
@@ -159,12 +175,12 @@ def _replacer(rule: Rule) -> Callable[[str], str]:
         pattern = re.compile(rule.pattern, re.IGNORECASE if rule.folded else 0)
         mark = f"[REDACTED:{rule.kind}]"
         check = None if rule.check is None else _CHECKS.get(rule.check)
-        groups = [name for name in ("secret", "quoted", "plain") if name in pattern.groupindex]
+        groups = [name for name in ("secret", "quoted", "passed", "plain") if name in pattern.groupindex]
 
         def one(match: "Any") -> str:
             group = next((name for name in groups if match[name] is not None), 0)
             secret = match[group]
-            if secret in _secrets.allow or "[REDACTED:" in secret:
+            if secret in _secrets.allow or ("[REDACTED:" in secret and check is not is_cookie):
                 return match.group()  # type: ignore[no-any-return]
             if not (check(secret) if check is not None else rule.check is None or is_assigned(match)):
                 return match.group()  # type: ignore[no-any-return]
@@ -172,9 +188,12 @@ def _replacer(rule: Rule) -> Callable[[str], str]:
             lines = "\n" * secret.count("\n") if _secrets.keeps_lines else ""
             return f"{whole[: match.start(group) - start]}{mark}{lines}{whole[match.end(group) - start :]}"
 
+        find = _names_in if rule.check == "is_assigned" else _starts_in
+
         def replace(text: str) -> str:
-            if rule.check == "is_assigned" and len(folded := text.lower()) == len(text):
-                return _sub_at(_names_in(folded, rule.literals), pattern, one, text)
+            where = text.lower() if rule.folded else text
+            if rule.begins and len(where) == len(text):
+                return _sub_at(find(where, rule.literals), pattern, one, text)
             replaced: str = pattern.sub(one, text)
             return replaced
 
@@ -182,19 +201,31 @@ def _replacer(rule: Rule) -> Callable[[str], str]:
     return replace
 
 
-def _names_in(folded: str, literals: tuple[str, ...]) -> list[int]:
-    """Return where names of secrets are that something may be assigned to: seven times as fast as a pattern."""
+def _starts_in(text: str, literals: tuple[str, ...]) -> list[int]:
+    """Return where literals are: several times as fast as letting a pattern look for them."""
     found = []
     for literal in literals:
-        position = folded.find(literal)
+        position = text.find(literal)
         while position >= 0:
-            window = folded[position : position + 64]
-            if ("=" in window or ":" in window) and (
-                literal != "key" or folded[max(0, position - 12) : position].rstrip("_-").endswith(KEYS)
-            ):
-                found.append(position)
-            position = folded.find(literal, position + 1)
+            found.append(position)
+            position = text.find(literal, position + 1)
     found.sort()
+    return found
+
+
+# What a value can follow a name by; see the pattern of "named-secret".
+_SIGNS = ("=", ":", "',", '",', " is ", " was ", "%3")
+
+
+def _names_in(folded: str, literals: tuple[str, ...]) -> list[int]:
+    """Return where names of secrets are that something may be assigned to."""
+    found = []
+    for position in _starts_in(folded, literals):
+        window = folded[position : position + 64]
+        if any(sign in window for sign in _SIGNS) and (
+            not window.startswith("key") or folded[max(0, position - 12) : position].rstrip("_-").endswith(KEYS)
+        ):
+            found.append(position)
     return found
 
 
