@@ -54,6 +54,36 @@ def test_what_was_recorded_before_the_secret_was_known_is_gone_from_every_file(m
     assert "0 texts changed" in again.stderr
 
 
+def test_what_transcripts_left_is_redacted_too_also_in_the_persons_own_store(
+    marked: Path, home: Path, tmp_path: Path
+) -> None:
+    line = {
+        "type": "user", "uuid": "u1", "sessionId": f"s-{SECRET}", "timestamp": "2026-03-02T10:00:00.000Z",
+        "cwd": str(marked), "gitBranch": f"topic-{SECRET}", "message": {"role": "user", "content": SECRET},
+    }  # fmt: skip
+    (tmp_path / "t.jsonl").write_text(json.dumps(line) + "\n")
+    assert kioku("import", "claude", str(tmp_path / "t.jsonl"), cwd=marked).returncode == 0
+    assert files_with(home, SECRET)
+    (marked / ".env").write_text(f"DB_PASSWORD={SECRET}\n")
+    for where in ([], ["--own"]):
+        done = kioku("redact", "--again", *where, cwd=marked)
+        assert done.returncode == 0, done.stderr
+    assert files_with(marked, SECRET) == [".env"]
+    assert files_with(home, SECRET) == []
+
+
+def test_what_the_person_allows_stays_in_the_own_store_too(marked: Path, home: Path) -> None:
+    allowed = "gl" + "pat-" + "a1B2" * 5
+    config = home / ".config" / "kioku" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[redaction]\nallow = ["{allowed}"]\n')
+    send(marked, "UserPromptSubmit", prompt=f"it is {allowed}")
+    kioku("sessions", "list", "--own", cwd=marked)
+    assert files_with(home / ".local", allowed)
+    assert kioku("redact", "--again", "--own", cwd=marked).returncode == 0
+    assert files_with(home / ".local", allowed)
+
+
 def test_without_again_nothing_is_done(marked: Path) -> None:
     done = kioku("redact", cwd=marked)
     assert (done.returncode, "kioku redact --again" in done.stderr) == (2, True)

@@ -20,6 +20,7 @@ from kioku.settings import is_excluded
 from kioku.store.turns import Spent, Turn
 
 LONGEST_TEXT: Final = 65_536  # characters of a turn that are kept
+_LONGEST_DETAIL: Final = 400  # characters, cut only when what may cross that border is redacted
 _UNIQUE_ANYWHERE: Final = 20  # characters from which an id of a client's is taken to be unique
 
 _DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
@@ -121,7 +122,7 @@ class Keeper:
         return Report(
             key=key, source=self._source, at=seen.at, kind=kind, tool=self._short(tool), path=path,
             branch=None if seen.branch == "HEAD" else self._short(seen.branch),
-            detail=None if detail is None else Redacted(redact(detail)[:2000]), ok=seen.ok,
+            detail=None if detail is None else Redacted(redact(detail)[:_LONGEST_DETAIL]), ok=seen.ok,
         )  # fmt: skip
 
     def _key(self, seen: Seen, record: str | None) -> int:
@@ -130,10 +131,12 @@ class Keeper:
             return self._key_of(kind, seen.id, seen.conversation)
         if self._source == HOOK:
             return key_of(self._client, kind, str(record)) | 1
-        return key_of(self._client, kind, seen.conversation, seen.at)
+        return key_of(self._client, kind, self._short(seen.conversation) or "", seen.at)
 
     def _key_of(self, kind: str, id: str, conversation: str) -> int:
-        return key_of(self._client, kind, id, "" if len(id) >= _UNIQUE_ANYWHERE else conversation)
+        # As it is kept: a transcript that is read further has its conversation's id from there.
+        within = "" if len(id) >= _UNIQUE_ANYWHERE else self._short(conversation) or ""
+        return key_of(self._client, kind, id, within)
 
     def _short(self, text: str | None) -> Redacted | None:
         if not text:

@@ -41,7 +41,6 @@ _OWN = re.compile(
     r"(?P<name>read_file|grep_codebase|git_log|git_blame|git_diff|context_search|remember|sessions)$"
 )
 _MOST_TOUCHES = 500  # of one call
-_LONGEST_DETAIL = 400  # characters
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -104,4 +103,4 @@ def _patched(text: str) -> tuple[Touch, ...]:
 
 
 def _text(value: Any) -> str | None:
-    return value[:_LONGEST_DETAIL] if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value else None

@@ -19,7 +19,9 @@ from kioku.store.store import Store
 def find(folder: str | None, *, own: bool = False) -> tuple[Project, Settings]:
     """Return the project that a command is about, and its settings; with `own`, the person's own store."""
     if own:
-        return project.own(), settings.load(None)
+        values = settings.load(None)
+        redaction.use(redaction.Secrets(allow=values.texts("redaction.allow")))
+        return project.own(), values
     where = project.find(folder, settings.project_variables(), project.working_folder())
     values = settings.load(where.context_dir)
     redaction.use(redaction.Secrets(values=dotenv.values(where.workdir), allow=values.texts("redaction.allow")))

@@ -2,7 +2,7 @@
 
 import click
 
-from kioku import times
+from kioku import dotenv, redaction, times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_table, project_option
 from kioku.errors import UsageError
@@ -20,12 +20,17 @@ from kioku.words import counted
 def command(folder: str | None, own: bool, again: bool, dry_run: bool, as_json: bool) -> None:
     """Hide secrets in what was recorded before Kioku knew them.
 
-    Uses today's rules, your settings and the project's .env files. What is hidden cannot be shown again.
+    Uses today's rules, your settings and the project's .env files; with --own, those of all projects that it
+    has. What is hidden cannot be shown again.
     """
     if not again:
         raise UsageError("say --again: what is recorded from now on is redacted anyway", hint="kioku redact --again")
-    where, _ = places.find(folder, own=own)
+    where, settings = places.find(folder, own=own)
     with places.opened(where, writable=not dry_run) as store:
+        if own:
+            values = {value for root in store.read(redacting.folders) for value in dotenv.values(root)}
+            longest_first = tuple(sorted(values, key=len, reverse=True))
+            redaction.use(redaction.Secrets(values=longest_first, allow=settings.texts("redaction.allow")))
         if dry_run:
             found = store.read(lambda db: redacting.redact_again(db, dry_run=True))
             is_gone = None

@@ -8,7 +8,7 @@ itself.
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import apsw
 
@@ -47,6 +47,14 @@ class Spool(Protocol):
 
     def drain(self, store: Store, *, everything: bool) -> None:
         """Take in what is there for an open store; with `everything`, for other projects too. Raises KiokuError."""
+
+
+_LONGEST_SECRET: Final = 65_536  # characters that are redacted beyond those that are kept
+
+
+def _cut(text: str, longest: int) -> Redacted:
+    """Redact a text, then cut it: a secret that crosses the border would not be known by its first half."""
+    return Redacted(redact(text[: longest + _LONGEST_SECRET])[:longest])
 
 
 class Recorder:
@@ -127,7 +135,7 @@ class Recorder:
 
     def name_client(self, name: str, version: str) -> None:
         """Note which client the conversation is with; it is written with the next activity or tick."""
-        self._client = redact(name[:200]), redact(version[:200])
+        self._client = _cut(name, 200), _cut(version, 200)
 
     @property
     def _client_is_new(self) -> bool:
@@ -264,10 +272,10 @@ class Recorder:
             at=at,
             took=took,
             kind=kind,
-            tool=None if tool is None else redact(tool[:200]),
-            path=None if path is None else redact(path[:4096]),
-            branch=None if branch is None else redact(branch[:300]),
-            detail=None if detail is None else redact(detail[:2000]),
+            tool=None if tool is None else _cut(tool, 200),
+            path=None if path is None else _cut(path, 4096),
+            branch=None if branch is None else _cut(branch, 300),
+            detail=None if detail is None else _cut(detail, 2000),
             ok=ok,
         )
 

@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from kioku import times
-from kioku.redaction import Redacted
+from kioku.redaction import Redacted, redact
 from kioku.store.activities import require_redacted
 
 _KEPT_BATCHES_MS: Final = 30 * times.DAY  # far longer than a batch can be left behind by a process that was killed
@@ -61,12 +61,20 @@ def sources(db: apsw.Connection) -> list[Source]:
 
 def put_source(db: apsw.Connection, found: Source) -> None:
     """Note how far a transcript was read."""
+    kept = without_secrets(found)
     values = [
-        msgspec.json.encode(getattr(found, name)).decode() if name in _LISTS else getattr(found, name)
-        for name in _NAMES
+        msgspec.json.encode(getattr(kept, name)).decode() if name in _LISTS else getattr(kept, name) for name in _NAMES
     ]
     marks = ", ".join("?" * len(_NAMES))
     db.execute(f"INSERT OR REPLACE INTO sources ({', '.join(_NAMES)}) VALUES ({marks})", values)
+
+
+def without_secrets(found: Source) -> Source:
+    """Return what is kept of a transcript: its reader's state is text from outside too, but a real folder stays one."""
+    state = {
+        str(redact(name)): text if os.path.isdir(text) else str(redact(text)) for name, text in found.state.items()
+    }
+    return msgspec.structs.replace(found, state=state, conversations=[str(redact(key)) for key in found.conversations])
 
 
 def _source(row: tuple[Any, ...]) -> Source | None:

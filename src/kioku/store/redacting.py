@@ -4,12 +4,14 @@ What people see of a session is derived from this, so the sessions are to be der
 readable again: a mark stays a mark. Every function works inside the caller's transaction.
 """
 
+import os
 from typing import Any, Final
 
 import apsw
 import msgspec
 
 from kioku.redaction import redact
+from kioku.store import imports
 
 # Every column with text from outside: table, its key, the column. Of those with JSON, the texts in it.
 _TEXTS: Final = (
@@ -19,6 +21,8 @@ _TEXTS: Final = (
     ("streams", "id", "client"),
     ("streams", "id", "client_version"),
     ("streams", "id", "folder"),
+    ("streams", "id", "claim"),
+    ("quarantine", "key, source", "stream_key"),
     ("discoveries", "id", "content"),
     ("discoveries", "id", "module"),
     ("context_items", "id", "content"),
@@ -44,7 +48,28 @@ def redact_again(db: apsw.Connection, *, dry_run: bool = False) -> dict[str, int
             if not dry_run:
                 where = " AND ".join(f"{name.strip()} = ?" for name in key.split(","))
                 db.executemany(f"UPDATE {table} SET {column} = ? WHERE {where}", changed)
+    keys = [(key, id) for id, key in db.execute("SELECT id, key FROM streams") if redact(key) != key]
+    if keys:
+        found["streams.key"] = len(keys)
+    for key, id in () if dry_run else keys:
+        db.execute("UPDATE OR IGNORE streams SET key = ? WHERE id = ?", (redact(key), id))
+        if not db.changes():  # another conversation differs by the secret only
+            db.execute("UPDATE streams SET key = ? WHERE id = ?", (f"{redact(key)}:{id}", id))
+    stale = [source for source in imports.sources(db) if imports.without_secrets(source) != source]
+    if stale:
+        found["sources.state"] = len(stale)
+    if not dry_run:
+        for source in stale:
+            imports.put_source(db, source)
     return found
+
+
+def folders(db: apsw.Connection) -> list[str]:
+    """Return the folders that this store has something of: in the person's own, many projects' and their secrets."""
+    found = {str(folder): None for (folder,) in db.execute("SELECT folder FROM streams WHERE folder IS NOT NULL")}
+    for source in imports.sources(db):
+        found |= dict.fromkeys(os.path.dirname(os.path.dirname(path)) for path, _ in source.stores)
+    return list(found)
 
 
 def _text(stored: str) -> str:
@@ -66,5 +91,5 @@ def _leaves(value: Any) -> Any:
     if isinstance(value, list):
         return [_leaves(part) for part in value]
     if isinstance(value, dict):
-        return {name: _leaves(part) for name, part in value.items()}
+        return {str(redact(name)): _leaves(part) for name, part in value.items()}
     return value
