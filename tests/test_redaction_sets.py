@@ -179,6 +179,8 @@ def test_real_source_code_survives() -> None:
         'const words = ["token", "keyboard", "secret", "password"];', "docker run --user 1000:1000 x",
         "docker run -u www-data:www-data x",
         "the token is refreshed by refresh_token() and the secret is base64 encoded",
+        "E_BAD_TOKEN: Final = -2144272308", "perldoc -u Some::Modulename2", "f(api_key_sha256=api_key_sha256)",
+        "TOKEN_CERTS = 'https://www.example.com/oauth2/v1/certs'",
         "map[api_key]value = 3", "api_key: Optional[str] = None", "https://example.com:8080/a@b", "mkdir -p mysql/data",
         "AKIAIOSFODNN7" + "EXAMPLE",
         "foreign_key=User.id", "primary_key: true", "keyboard: qwertyuiop", "api-key: {{ .Values.apiKey }}",

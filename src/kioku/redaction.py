@@ -103,8 +103,12 @@ def is_assigned(match: "Any") -> bool:
     if (value[0] == "/" and _is_word(value[1:].partition("/")[0])) or _is_date(value):
         return False
     folded = name.lower()
-    if value.replace(".", "").replace("_", "").replace(",", "").isdigit():
+    if value.lstrip("-").replace(".", "").replace("_", "").replace(",", "").isdigit():
         return False  # a number: `max_tokens = 4096`
+    if quoted is None and value.lower().endswith(folded):
+        return False  # `api_key=self.api_key`
+    if "://" in value and _is_name(value.partition("://")[2]):
+        return False  # an address; what is secret in one has rules of its own
     has_digits = any(c.isdigit() for c in value)
     is_password = "passw" in folded or folded in ("pwd", "passphrase")
     if quoted is not None:

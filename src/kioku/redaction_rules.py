@@ -167,7 +167,7 @@ RULES = (
          True, "is_flag_value"),
     Rule("user-flag", (" -u", "--user"),
          rf"(?: -u|--user)[\s=]{{0,4}}(?:{_QUOTE})?[A-Za-z0-9._@+-]{{1,64}}:"
-         r"(?P<secret>[^\s'\"`<>(){}\[\]$|;&\\]{6,512})", False, "is_secret"),
+         r"(?P<secret>[^\s:'\"`<>(){}\[\]$|;&\\]{6,512})", False, "is_secret"),
     Rule("password-flag", ("mysql", "mariadb", "sshpass"),
          rf"(?:(?:mysql|mariadb)(?:dump|admin)?\s[^\n|;&<>]{{0,120}}?(?<=\s)-p|sshpass\s+-p\s?)(?:{_QUOTE})?"
          r"(?P<secret>[^\s'\"`<>(){}\[\]$|;&\\]{6,512})", False, "is_flag_value"),

@@ -263,3 +263,16 @@ def test_a_secret_across_the_border_where_texts_are_cut_is_not_kept_in_part(
     assert kioku("import", "claude", str(tmp_path / "t.jsonl"), cwd=marked).returncode == 0
     for name, content in bytes_below(marked, Path(os.environ["HOME"])):
         assert secret[:10].encode() not in content, name
+
+
+def test_an_error_does_not_repeat_a_secret_that_it_is_about(marked: Path, home: Path) -> None:
+    secret = "gl" + "pat-" + some(20)
+    config = home / ".config" / "kioku" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"[session]\nx-{secret} = 1\n")
+    for arguments in (["status"], ["import", f"/nowhere/{secret}"]):
+        done = kioku(*arguments, cwd=marked)
+        assert done.returncode != 0
+        assert secret not in done.stdout + done.stderr
+        assert "[REDACTED:gitlab-token]" in done.stderr
+        config.write_text("")

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from kioku.errors import KiokuError
+from kioku.redaction import redact
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 project_option = click.option(
@@ -47,10 +48,10 @@ def print_json(value: Any) -> None:
 
 
 def problem(error: KiokuError) -> None:
-    """Print an error for a person, to standard error."""
-    print(f"error: {clean(error.message)}", file=sys.stderr)
+    """Print an error for a person, to standard error, where logs and assistants read it too: no secret it quotes."""
+    print(f"error: {clean(redact(error.message))}", file=sys.stderr)
     if error.hint:
-        print(f"       {clean(error.hint)}", file=sys.stderr)
+        print(f"       {clean(redact(error.hint))}", file=sys.stderr)
 
 
 def note(text: str) -> None:
