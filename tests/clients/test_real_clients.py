@@ -68,14 +68,18 @@ def project(project: Path, home: Path) -> Path:
     return project
 
 
-def run(name: str, *arguments: str, project: Path, **env: str) -> str:
-    """Run an assistant to its end, in a project; return what it says."""
+def program(name: str) -> list[str]:
+    """Return the command that starts an assistant; skip the test where it is not installed."""
     try:
-        command = packages.assistant(name)
+        return packages.assistant(name)
     except packages.MissingError as error:
         give_up(error)
+
+
+def run(name: str, *arguments: str, project: Path, **env: str) -> str:
+    """Run an assistant to its end, in a project; return what it says."""
     done = subprocess.run(
-        [*command, *arguments],
+        [*program(name), *arguments],
         cwd=project,
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **OFFLINE, **env},
         stdin=subprocess.DEVNULL,
@@ -126,7 +130,7 @@ def codex_hooks(project: Path) -> dict[str, tuple[str, str]]:
         {"id": 2, "method": "hooks/list", "params": {"cwds": [str(project)]}},
     ]
     with subprocess.Popen(
-        [*packages.assistant("codex"), "app-server"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [*program("codex"), "app-server"], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True, env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **OFFLINE},
     ) as process:  # fmt: skip
         assert process.stdin is not None
