@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +68,29 @@ def test_claudes_prompts_are_what_a_person_typed() -> None:
     assert bad == []
     assert prompts(seen) == ["mend it", "in a block", "/review the diff", "after"]
     assert [one.kind for one in seen if one.kind != "prompt"] == ["call_end", "turn_end"]
+
+
+def test_what_a_sub_agent_did_is_taken_from_its_parents_transcript_too_and_told_once() -> None:
+    use = {"type": "tool_use", "id": "t1", "name": "Read", "input": {"file_path": "/p/a"}}
+    own = claude("assistant", [{"type": "text", "text": "I look."}, use], isSidechain=True,
+        message={"id": "m1", "model": "small", "usage": {"input_tokens": 3}}, requestId="r1")  # fmt: skip
+    asked = claude("user", "look into it", isSidechain=True)
+    told = [
+        {"type": "progress", "uuid": f"p{number}", "sessionId": "s1", "timestamp": AT, "cwd": "/p",
+         "data": {"type": "agent_progress", "agentId": "a1", "message": {
+             name: one[name] for name in ("type", "uuid", "message", "requestId", "timestamp") if name in one}}}
+        for number, one in enumerate((asked, own))
+    ]  # fmt: skip
+    within, bad = read("claude", *told, {**told[0], "data": {"type": "bash_progress", "output": "x"}})
+    alone, _ = read("claude", asked, own)
+    assert bad == []
+    assert within == [msgspec.structs.replace(one, text=None) for one in alone]
+    assert [one.kind for one in within] == ["answer", "call"]
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"type": "agent_progress"}, {"type": "agent_progress", "message": 5}])
+def test_a_line_of_progress_that_tells_nothing_is_no_mistake(data: Any) -> None:
+    assert read("claude", {"type": "progress", "sessionId": "s1", "data": data}) == ([], [])
 
 
 def test_claudes_usage_is_repeated_and_has_one_id() -> None:
@@ -207,6 +231,21 @@ def test_codex_arguments_that_are_none_make_a_call_without_files(arguments: Any)
     assert [(one.kind, one.touches) for one in seen[1:]] == [("call", ()), ("turn_end", ())]
 
 
+@pytest.mark.parametrize(
+    ("payload", "tool"),
+    [
+        ({"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "q"}}, "web_search"),
+        ({"type": "tool_search_call", "call_id": "k", "arguments": {"query": "q"}}, "tool_search"),
+        ({"type": "local_shell_call", "call_id": "k", "action": {"command": ["ls"]}}, "shell"),
+    ],
+)
+def test_codex_calls_of_tools_that_their_lines_do_not_name_are_calls_too(payload: dict[str, Any], tool: str) -> None:
+    again = codex("response_item", payload, "2026-03-02T10:01:00Z")
+    seen, bad = read("codex", META, codex("response_item", payload), again)
+    assert (bad, [one.tool for one in seen[1:]]) == ([], [tool, tool])
+    assert len({one.id for one in seen[1:]}) == (1 if "call_id" in payload else 2)
+
+
 # --- Copilot, Gemini, OpenCode, SpecStory -----------------------------------------------------------------------------
 
 
@@ -244,6 +283,17 @@ def test_geminis_chats_hold_calls_inside_of_answers() -> None:
     assert [one.kind for one in seen] == ["prompt", "answer", "call", "answer", "turn_end"]
     assert seen[2].touches == (Touch("/p/a.py", edit=True),)
     assert problems == ["message 4 has no time", "message 5 is no object"]
+
+
+def test_input_has_nothing_of_the_cache_and_output_has_the_thoughts_whichever_way_a_client_counts() -> None:
+    info = {"last_token_usage": {"input_tokens": 9, "cached_input_tokens": 7, "output_tokens": 5,
+        "reasoning_output_tokens": 3}, "total_token_usage": {"total_tokens": 14}}  # fmt: skip
+    tokens = {"input": 8, "tool": 1, "cached": 7, "output": 2, "thoughts": 3, "total": 14}
+    chat = {"sessionId": "g1", "messages": [{"id": "2", "timestamp": AT, "type": "gemini", "tokens": tokens}]}
+    told = [*read("codex", META, codex("event_msg", {"type": "token_count", "info": info}))[0]]
+    told += document("gemini", chat)[0]
+    found = [(one.usage.input, one.usage.output, one.usage.cache_read) for one in told if one.usage]
+    assert found == [(2, 5, 7)] * 2
 
 
 def opencode(info: dict[str, Any], *messages: Any) -> dict[str, Any]:

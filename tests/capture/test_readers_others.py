@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from kioku.capture.seen import Touch
+from kioku.capture.keeping import Keeper
+from kioku.capture.seen import Seen, Touch
 from kioku.capture.transcripts.formats import FORMATS, Places
+from kioku.models import TRANSCRIPT
 from tests.capture.test_readers import AT, AT_MS, META, codex, document, opencode, prompts, read
 from tests.capture.test_readers_pieces import event, place, rows_of, take
 from tests.support import kioku
@@ -323,3 +325,11 @@ def test_a_history_of_a_hostile_repository_cannot_stop_the_import(home: Path) ->
     path.write_text("<!--" + " " * 20_000 + "\n" + HEADER + "_**User**_\n\ngo\n")
     done = kioku("import", "specstory", str(path), "--json", cwd=home)  # what takes forever is a failure here
     assert json.loads(done.stdout)["turns"] == 1
+
+
+def test_a_path_of_a_conversation_whose_folder_nobody_knows_stays_as_it_was_told() -> None:
+    keeper = Keeper("gemini", TRANSCRIPT, ())
+    for path, kept in (("docs/blue.md", "docs/blue.md"), ("./a", "a"), ("/p/b", "/p/b")):
+        call = Seen(conversation="g", at=AT_MS, kind="call", id="k", tool="edit", touches=(Touch(path, edit=True),))
+        (report,) = keeper.keep(call).reports
+        assert report.path == kept

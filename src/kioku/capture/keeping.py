@@ -164,7 +164,7 @@ class Keeper:
             absolute = ntpath.normpath(ntpath.join(folder or "", path))
             shown = absolute.replace("\\", "/")
         else:
-            absolute = os.path.normpath(os.path.join(folder or "/", os.path.expanduser(path)))
+            absolute = os.path.normpath(os.path.join(folder or "", os.path.expanduser(path)))
             shown = absolute
         if self._exclude and is_excluded(absolute, self._exclude):
             return None

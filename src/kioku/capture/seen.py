@@ -28,7 +28,10 @@ class Touch(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one answer of the model; `id` is the answer's, since clients repeat them on several lines."""
+    """Tokens of one answer of the model; `id` is the answer's, since clients repeat them on several lines.
+
+    `input` has nothing in it that came from the cache, whichever way the client counts; `output` has the thoughts too.
+    """
 
     id: str
     input: int = 0

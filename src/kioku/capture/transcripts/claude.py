@@ -60,6 +60,12 @@ class _Line(msgspec.Struct, rename="camel"):
     is_sidechain: bool = False
     is_visible_in_transcript_only: bool = False
     message: _Message | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Progress(msgspec.Struct):
+    type: str = ""
+    message: _Line | None = None
 
 
 class _Block(msgspec.Struct):
@@ -74,6 +80,7 @@ class _Block(msgspec.Struct):
 
 _lines = msgspec.json.Decoder(_Line)
 _blocks = msgspec.json.Decoder(list[_Block])
+_progress = msgspec.json.Decoder(_Progress)
 _TOLD: Final = ("user", "assistant", "system")
 _USAGE: Final = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
@@ -91,6 +98,8 @@ class ClaudeReader:
 
 
 def _told(line: _Line) -> Iterator[Seen]:
+    if line.type == "progress":
+        yield from _from_sub_agent(line)
     if line.type not in _TOLD:
         return
     at = instant(line.timestamp)
@@ -147,6 +156,20 @@ def _from_assistant(line: _Line, message: _Message, id: str | None, facts: dict[
             yield Seen(kind="call", id=call, tool=block.name, touches=use.touches, detail=use.detail, **facts)
     if message.stop_reason == "end_turn" and not line.is_sidechain and id is not None:
         yield Seen(kind="turn_end", id=f"{id}:end", **facts)
+
+
+def _from_sub_agent(line: _Line) -> Iterator[Seen]:
+    """Return what a sub-agent did, which its parent's transcript repeats: what it said is in a transcript of its own."""
+    progress = fitted(_progress, _Progress, line.data)
+    told = progress.message if progress is not None and progress.type == "agent_progress" else None
+    if told is None or told.type not in ("user", "assistant"):
+        return
+    told = msgspec.structs.replace(
+        told, session_id=line.session_id, timestamp=told.timestamp or line.timestamp, cwd=line.cwd,
+        git_branch=line.git_branch, version=line.version, is_sidechain=True,
+    )  # fmt: skip
+    for seen in _told(told):
+        yield msgspec.structs.replace(seen, text=None)
 
 
 def _usage(line: _Line, message: _Message, model: str | None) -> Usage | None:

@@ -60,9 +60,14 @@ class _Payload(msgspec.Struct):
 _lines = msgspec.json.Decoder(_Line)
 _payloads = msgspec.json.Decoder(_Payload)
 
-_CALLS: Final = ("function_call", "custom_tool_call", "local_shell_call", "mcp_tool_call")
+# The tools that a kind of call is of, where its line does not name one.
+_CALLS: Final = {
+    "function_call": "unknown", "custom_tool_call": "unknown", "mcp_tool_call": "unknown", "local_shell_call": "shell",
+    "web_search_call": "web_search", "tool_search_call": "tool_search",
+}  # fmt: skip
 _ENDS: Final = (
-    "function_call_output", "custom_tool_call_output", "patch_apply_end", "exec_command_end", "mcp_tool_call_end",
+    "function_call_output", "custom_tool_call_output", "tool_search_output", "patch_apply_end", "exec_command_end",
+    "mcp_tool_call_end",
 )  # fmt: skip
 _TURN_ENDS: Final = ("task_complete", "turn_complete", "turn_aborted")
 _USAGE: Final = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_input_tokens")
@@ -103,7 +108,7 @@ class CodexReader:
         elif line.type == "turn_context":
             self._remember(model=payload.model, folder=payload.cwd)
         elif line.type == "response_item":
-            yield from self._item(at, payload)
+            yield from self._item(at, payload, str(line.timestamp))
         else:
             yield from self._event(at, payload, str(line.timestamp))
 
@@ -119,10 +124,12 @@ class CodexReader:
     def _remember(self, **facts: str | None) -> None:
         self._known |= {name: value for name, value in facts.items() if value}
 
-    def _item(self, at: int, payload: _Payload) -> Iterator[Seen]:
+    def _item(self, at: int, payload: _Payload, time: str) -> Iterator[Seen]:
         call = identifier(payload.call_id) or identifier(payload.id)
+        if payload.type == "web_search_call" and call is None:
+            call = self._id("search", time)  # Codex gives these none
         if payload.type in _CALLS and call is not None:
-            name = payload.name or ("shell" if payload.type == "local_shell_call" else "unknown")
+            name = payload.name or _CALLS[payload.type]
             tool = f"{payload.namespace}.{name.lstrip('_')}" if payload.namespace else name
             use = tools.describe(tool, _arguments(payload))
             yield self._seen("call", at, id=call, tool=tool, touches=use.touches, detail=use.detail)
@@ -142,7 +149,7 @@ class CodexReader:
                 total = counted.get("total_tokens") if isinstance(counted, dict) else None
                 # Codex tells the same count again when nothing was added: the total names it.
                 name = f"tokens:{self._id('tokens', time) if total is None else total}"
-                spent = usage(name, last, _USAGE)
+                spent = usage(name, last, _USAGE, cached_within=True)
                 yield self._seen("answer", at, id=f"{self._conversation()}:{name}", usage=spent)
         elif payload.type in _ENDS and call is not None:
             ok = payload.success if payload.success is not None else None

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from kioku.capture import tools
-from kioku.capture.seen import Seen
+from kioku.capture.seen import Seen, Usage
 from kioku.capture.transcripts.reading import (
     BadLineError,
     Document,
@@ -19,6 +19,7 @@ from kioku.capture.transcripts.reading import (
     anything,
     below,
     conversation,
+    count,
     identifier,
     instant,
     text_of,
@@ -59,7 +60,7 @@ def _told(message: dict[str, Any], name: str, folder: str | None, at: int, id: s
         yield Seen(conversation=name, at=at, kind="prompt", id=id, folder=folder, text=text)
     elif kind == "gemini":
         tokens = message.get("tokens")
-        spent = usage(id, tokens, ("input", "output", "cached", "")) if isinstance(tokens, dict) else None
+        spent = _spent(id, tokens) if isinstance(tokens, dict) else None
         model = message.get("model")
         yield Seen(
             conversation=name, at=at, kind="answer", id=id, folder=folder, text=text, usage=spent,
@@ -71,6 +72,15 @@ def _told(message: dict[str, Any], name: str, folder: str | None, at: int, id: s
                 yield _call(call, name, folder, at)
         if not calls and text:
             yield Seen(conversation=name, at=at, kind="turn_end", id=f"{id}:end", folder=folder)
+
+
+def _spent(id: str, tokens: dict[str, Any]) -> Usage | None:
+    """Return the tokens of an answer: Gemini counts thoughts, and what its tools read, apart."""
+    read, said = (
+        sum(count(tokens.get(name)) for name in names) for names in (("input", "tool"), ("output", "thoughts"))
+    )
+    told = {"input": read, "output": said, "cached": tokens.get("cached")}
+    return usage(id, told, ("input", "output", "cached", ""), cached_within=True)
 
 
 def _call(call: dict[str, Any], name: str, folder: str | None, at: int) -> Seen:

@@ -257,11 +257,18 @@ def count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def usage(id: str, told: Mapping[str, Any], names: tuple[str, str, str, str]) -> Usage | None:
-    """Return the tokens of an answer, given the client's names of input, output, cache read and cache write."""
+def usage(
+    id: str, told: Mapping[str, Any], names: tuple[str, str, str, str], *, cached_within: bool = False
+) -> Usage | None:
+    """Return the tokens of an answer, given the client's names of input, output, cache read and cache write.
+
+    `cached_within` tells that the client's input has in it what came from the cache.
+    """
     read, written, from_cache, to_cache = (count(told.get(name)) for name in names)
     if not (read or written or from_cache or to_cache):
         return None
+    if cached_within:
+        read = max(0, read - from_cache)
     return Usage(id=id, input=read, output=written, cache_read=from_cache, cache_write=to_cache)
 
 
