@@ -184,6 +184,44 @@ def test_a_dry_run_says_what_would_come_and_writes_nothing(project: Path, home: 
     assert not own(home).exists()
 
 
+def test_a_dry_run_says_the_numbers_that_the_import_then_has(project: Path, home: Path) -> None:
+    path = transcript(home, "one", [line(number, project) for number in range(6)])
+    amounts = ("files", "read", "conversations", "activities", "turns", "skipped_lines", "projects", "elsewhere")
+
+    def both() -> dict[str, Any]:
+        foreseen, done = imported("all", "--dry-run", cwd=project), imported("all", cwd=project)
+        assert foreseen["sessions"] is None
+        assert [foreseen[name] for name in amounts] == [done[name] for name in amounts]
+        return done
+
+    first = both()
+    assert (first["activities"], first["turns"]) == (4, 4)
+    # Copied where it is resumed, told twice, and several files in one call.
+    patch = "*** Begin Patch\n*** Add File: a\n*** Add File: b\n*** End Patch"
+    use = {"type": "tool_use", "id": "toolu_one_that_patches_files", "name": "apply_patch", "input": {"input": patch}}
+    message = {"id": "msg_7", "role": "assistant", "model": "m", "content": [use]}
+    patched = line(7, project, message=message)
+    transcript(home, "two", [*(line(number, project) for number in range(7)), patched, patched])
+    path.write_text(path.read_text() + line(9, "/gone") + "\nno json\n")
+    second = both()
+    assert (second["activities"], second["skipped_lines"]) == (4, 1)
+    assert both()["activities"] == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("claude",)])
+@pytest.mark.parametrize("kind", ["folder", "fifo", "device"])
+def test_what_is_given_and_is_no_regular_file_is_refused_at_once(
+    kind: str, arguments: tuple[str, ...], project: Path
+) -> None:
+    path = {"folder": project, "fifo": project / "pipe", "device": Path("/dev/zero")}[kind]
+    if kind == "fifo":
+        os.mkfifo(path)
+    done = kioku("import", *arguments, str(path), cwd=project)
+    assert done.returncode == 2
+    assert str(path) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_excluded_folders_are_left_out_of_everything(project: Path, home: Path) -> None:
     config = home / ".config" / "kioku" / "config.toml"
     config.parent.mkdir(parents=True)

@@ -16,6 +16,7 @@ import apsw
 import msgspec
 
 from kioku import times
+from kioku.capture.foreseeing import Foresight
 from kioku.capture.keeping import Keeper, Kept
 from kioku.capture.seen import Seen
 from kioku.capture.stores import Home, Stores
@@ -50,14 +51,14 @@ class Outcome(msgspec.Struct, kw_only=True):
     """What an import did. `files` were looked at, `read` of them had something new in them.
 
     `excluded` conversations are never recorded; `elsewhere` counts those of each folder that are kept in the person's
-    own store.
+    own store. What `sessions` a dry run would make is not known.
     """
 
     files: int = 0
     read: int = 0
     bytes: int = 0
     conversations: int = 0
-    sessions: int = 0
+    sessions: int | None = None
     activities: int = 0
     turns: int = 0
     excluded: int = 0
@@ -90,6 +91,7 @@ class Importer:
         self.wish = wish
         self.progress = progress
         self.own = stores.own()
+        self.foresight = Foresight(stores)
         self.touched: dict[str, tuple[Home, dict[str, str | None]]] = {}  # by store: its conversations, with folders
         self.left_out: set[str] = set()  # conversations in folders that are never recorded
         self._ids: dict[str, str | None] = {}
@@ -122,17 +124,19 @@ class Importer:
         """Count what the imported conversations have become, and where they are."""
         outcome = self.outcome
         outcome.excluded = len(self.left_out)
+        found = 0
         for home, conversations in self.touched.values():
             outcome.conversations += len(conversations)
             if not self.wish.dry_run:
                 store = self.stores.open(home)
                 count = store.read(lambda db, keys=list(conversations): sessions.count_of(db, keys))  # type: ignore[misc]
-                outcome.sessions += count
+                found += count
             if home.own:
                 for folder in conversations.values():
                     outcome.elsewhere[folder or ""] = outcome.elsewhere.get(folder or "", 0) + 1
             else:
                 outcome.projects[home.project.root] = len(conversations)
+        outcome.sessions = None if self.wish.dry_run else found
         return outcome
 
     def _known(self, path: str) -> Source | None:
@@ -143,16 +147,8 @@ class Importer:
         return known
 
     def _source(self, path: str) -> Source | None:
-        if not self.wish.dry_run:
-            return self.stores.open(self.own).read(lambda db: imports.source(db, path))
-        try:
-            store = open_for_reading(self.own.project.store_path)
-        except KiokuError:
-            return None  # nothing was imported yet
-        try:
-            return store.read(lambda db: imports.source(db, path))
-        finally:
-            store.close()
+        store = self.stores.look(self.own) if self.wish.dry_run else self.stores.open(self.own)
+        return None if store is None else store.read(lambda db: imports.source(db, path))
 
     def _id(self, path: str) -> str | None:
         """Return the id of the store at a path, if there is one."""
@@ -264,10 +260,6 @@ class _File:
         if key not in touched or touched[key] is None:
             touched[key] = folder
         self._conversations[key] = None
-        if wish.dry_run:
-            self._outcome.activities += seen.kind in ("prompt", "call")
-            self._outcome.turns += bool(seen.text)
-            return
         kept = keeper.keep(seen)
         self._kept.setdefault(place, (home, {}))[1].setdefault(key, []).append(kept)
         self._rows += len(kept.reports) + 1
@@ -295,12 +287,16 @@ class _File:
     def _flush(self) -> None:
         """Write what waits, one transaction a store."""
         for home, conversations in self._kept.values():
-            store = self._importer.stores.open(home)
-
-            new, said = store.write(partial(self._write, home=home, conversations=conversations))
+            if self._importer.wish.dry_run:
+                everything = [found for kept in conversations.values() for found in kept]
+                said_there = (found.turn for found in everything if found.turn is not None)
+                new, said = self._importer.foresight.count(home, _merged(everything), said_there)
+            else:
+                store = self._importer.stores.open(home)
+                new, said = store.write(partial(self._write, home=home, conversations=conversations))
+                self._stores[store.path] = store.id
             self._outcome.activities += new
             self._outcome.turns += said
-            self._stores[store.path] = store.id
         self._kept.clear()
         self._rows = self._text = 0
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from kioku import dotenv, hook, project, redaction, settings, times
 from kioku.capture import homecoming
-from kioku.errors import ProjectError
+from kioku.errors import ProjectError, StoreError
 from kioku.project import Project
 from kioku.sessions import sweep
 from kioku.settings import Settings
-from kioku.store.opening import open_store
+from kioku.store.opening import open_for_reading, open_store
 from kioku.store.store import Store
 
 
@@ -42,6 +42,7 @@ class Stores:
     def __init__(self, given: tuple[Project, Store] | None = None) -> None:
         self._homes: dict[tuple[str, bool], Home | None] = {}
         self._stores: dict[str, Store] = {}
+        self._looked_at: dict[str, Store | None] = {}
         self._given = None if given is None else given[1]
         if given is not None:
             self._stores[given[0].store_path] = given[1]
@@ -103,6 +104,16 @@ class Stores:
             sweep.sweep(store, home.project.run_dir, times.now_ms())
         return self._stores[path]
 
+    def look(self, home: Home) -> Store | None:
+        """Return a home's store for reading, as it is; None where there is none that can be read."""
+        path = home.project.store_path
+        if path not in self._looked_at:
+            try:
+                self._looked_at[path] = open_for_reading(path)
+            except StoreError:
+                self._looked_at[path] = None
+        return self._looked_at[path]
+
     def _know_secrets(self, home: Home) -> None:
         root = home.project.workdir
         if home.own or root in self._roots:
@@ -117,7 +128,11 @@ class Stores:
         for store in self._stores.values():
             if store is not self._given:
                 store.close()
+        for looked_at in self._looked_at.values():
+            if looked_at is not None:
+                looked_at.close()
         self._stores.clear()
+        self._looked_at.clear()
 
 
 @contextmanager

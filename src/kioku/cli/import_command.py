@@ -1,6 +1,7 @@
 """`kioku import`: the transcripts that assistants left on this machine become sessions."""
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import msgspec
 from kioku import settings, times
 from kioku.capture import draining, stores
 from kioku.capture.importing import Importer, Outcome, Wish
+from kioku.capture.transcripts import lines
 from kioku.capture.transcripts.formats import FORMATS, Format, Places, recognise
 from kioku.cli import places
 from kioku.cli.output import json_option, note, print_json, print_line, project_option
@@ -92,7 +94,9 @@ def _given(what: str, files: tuple[str, ...]) -> Iterator[tuple[Format, str]]:
     for given in files:
         path = os.path.abspath(given)
         try:
-            with open(path, "rb") as stream:
+            with open(lines.open_file(path), "rb") as stream:
+                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    raise UsageError(f"{path} is no regular file", hint="name transcripts themselves")
                 head = stream.read(65_536)
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}", hint="name transcripts that can be read") from error
@@ -129,7 +133,7 @@ def _report(outcome: Outcome, *, dry_run: bool) -> None:
     print_line((looked, ""))
     verb = "would be imported" if dry_run else "imported"
     amounts = [(outcome.conversations, "conversation"), (outcome.activities, "activity"), (outcome.turns, "turn")]
-    if not dry_run:
+    if outcome.sessions is not None:
         amounts.insert(1, (outcome.sessions, "session"))
     what = ", ".join(counted(*amount) for amount in amounts)
     if outcome.read:

@@ -176,6 +176,12 @@ def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> Added:
     return Added.NEW
 
 
+def is_known(db: apsw.Connection, report: Report) -> bool:
+    """Tell whether a source has told of a thing before."""
+    found = db.execute("SELECT 1 FROM reports WHERE key = ? AND source = ?", (report.key, report.source)).fetchone()
+    return found is not None
+
+
 def mark_stale(db: apsw.Connection, stream: int) -> None:
     """Note that a stream's sessions must be derived anew, now or by whoever opens the store next."""
     db.execute("UPDATE streams SET stale = 1 WHERE id = ? AND stale IS NULL", (stream,))

@@ -54,6 +54,12 @@ def add_turn(db: apsw.Connection, stream: int, turn: Turn) -> bool:
     return False
 
 
+def is_known(db: apsw.Connection, turn: Turn) -> bool:
+    """Tell whether a turn is stored."""
+    found = db.execute("SELECT 1 FROM turns WHERE key = ? AND source = ?", (turn.key, turn.source)).fetchone()
+    return found is not None
+
+
 def add_usage(db: apsw.Connection, stream: int, spent: Spent) -> None:
     """Store what an answer cost."""
     require_redacted(spent.model)

@@ -159,7 +159,7 @@ def _from_assistant(line: _Line, message: _Message, id: str | None, facts: dict[
 
 
 def _from_sub_agent(line: _Line) -> Iterator[Seen]:
-    """Return what a sub-agent did, which its parent's transcript repeats: what it said is in a transcript of its own."""
+    """Return what a sub-agent did, as its parent's transcript repeats it. What it said is in its own transcript."""
     progress = fitted(_progress, _Progress, line.data)
     told = progress.message if progress is not None and progress.type == "agent_progress" else None
     if told is None or told.type not in ("user", "assistant"):
