@@ -333,3 +333,23 @@ def test_a_path_of_a_conversation_whose_folder_nobody_knows_stays_as_it_was_told
         call = Seen(conversation="g", at=AT_MS, kind="call", id="k", tool="edit", touches=(Touch(path, edit=True),))
         (report,) = keeper.keep(call).reports
         assert report.path == kept
+
+
+def test_opencodes_calls_whose_ids_are_blanked_out_stay_as_many_as_they_are() -> None:
+    def part(id: str, path: str) -> dict[str, Any]:
+        state = {"status": "completed", "input": {"filePath": path}, "time": {"start": AT_MS, "end": AT_MS + 9}}
+        return {"id": id, "type": "tool", "callID": "GONE", "tool": "read", "state": state}
+
+    messages = [
+        {"info": {"id": id, "role": "assistant", "time": {"created": AT_MS}}, "parts": parts}
+        for id, parts in (
+            ("msg_1", [part("prt_1", "/p/a"), part("GONE", "/p/b")]),
+            ("GONE", [part("GONE", "/p/c"), part("GONE", "/p/d")]),
+        )
+    ]
+    told = document("opencode", opencode({"id": "GONE"}, *messages), path="/t/one.json")[0]
+    other = document("opencode", opencode({"id": "GONE"}, *messages[1:]), path="/t/two.json")[0]
+    calls = [one for one in (*told, *other) if one.kind == "call"]
+    assert len({one.id for one in calls}) == len(calls) == 6
+    ends = [one.id for one in (*told, *other) if one.kind == "call_end"]
+    assert ends == [one.id for one in calls]

@@ -73,7 +73,7 @@ def _told(
         state = part.get("state")
         if part.get("type") != "tool" or not isinstance(state, dict) or not isinstance(part.get("tool"), str):
             continue
-        call = identifier(part.get("callID")) or f"{id}:{number}"
+        call = _id(part.get("id"), "prt_") or f"{id}:{number}"  # its `callID` is the model's, and may be blanked out
         when = _members(state.get("time"))
         began, ended = instant(when.get("start")) or at, instant(when.get("end"))
         use = tools.describe(part["tool"], state.get("input"))
