@@ -1,11 +1,16 @@
 """`kioku import` from outside: real files, real processes, and the rows that come of them."""
 
+import fcntl
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
+import termios
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -281,6 +286,37 @@ def test_it_can_be_killed_at_any_moment_and_goes_on(project: Path, home: Path) -
     imported("all", cwd=project)
     assert everything(store) == expected
     assert path.exists()
+
+
+@pytest.mark.parametrize("columns", [32, 100])
+def test_a_terminal_sees_how_far_it_is_on_one_line_and_ctrl_c_loses_nothing(
+    columns: int, project: Path, home: Path
+) -> None:
+    transcript(home, "one", [line(number, project) for number in range(40_000)])
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    running = subprocess.Popen(
+        [*KIOKU, "import"], cwd=project, env={**os.environ, "TERM": "xterm"}, stdin=follower, stdout=follower,
+        stderr=follower, process_group=0,
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 65_536):
+            before, shown = shown, shown + chunk
+            if b"MB/s" in shown and b"MB/s" not in before:  # as Ctrl+C does to all of a terminal's programs
+                os.killpg(running.pid, signal.SIGINT)
+    except OSError:
+        pass  # on Linux, how a terminal says that it is closed
+    os.close(leader)
+    assert running.wait(PATIENCE_S) == 130
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert "interrupted" in text
+    frames = re.split(r"[\r\n]+", text.partition("interrupted")[0])
+    assert all(len(frame) <= columns for frame in frames)
+    assert re.search(r"[\d.]+/[\d.]+ MB +[\d.]+ MB/s +\d:\d\d:", text)
+    imported("all", cwd=project)
+    assert rows(project, "SELECT sum(tool_calls), sum(activities) FROM sessions") == [(13_333, 26_667)]
 
 
 @pytest.mark.parametrize("what", ["nonsense", "/missing/file"])

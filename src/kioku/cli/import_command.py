@@ -19,6 +19,7 @@ from kioku.cli.output import json_option, note, print_json, print_line, project_
 from kioku.errors import UsageError
 from kioku.words import counted
 
+_ROOM_FOR_A_BAR = 60  # columns of a terminal; a narrower one has the numbers alone
 _SHOWN = 20  # skipped lines and folders that are listed; `--json` has more
 
 
@@ -114,12 +115,16 @@ def _progress(found: list[tuple[Format, str]], *, quiet: bool) -> Iterator[Calla
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.table import Column
 
-    columns = (
-        TextColumn("importing"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
+    console = Console(stderr=True)
+    numbers = [
+        column(table_column=Column(no_wrap=True))
+        for column in (DownloadColumn, TransferSpeedColumn, TimeRemainingColumn)
+    ]
+    columns = [TextColumn("importing"), BarColumn(), *numbers] if console.width >= _ROOM_FOR_A_BAR else numbers
     total = sum(os.path.getsize(path) for _, path in found if os.path.isfile(path))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("importing", total=total)
         yield lambda done: bar.update(task, advance=done)
 

@@ -26,7 +26,7 @@ def _document(path: str, content: bytes) -> Document:
     info = told["info"]
     own = _session(info.get("id")) or os.path.splitext(os.path.basename(path))[0][:200]
     parent = _session(info.get("parentID"))
-    is_child = parent is not None and parent != own
+    is_child = bool(info.get("parentID")) and parent != own  # also of a parent whose id is blanked out
     name = parent if is_child and parent is not None else own
     folder = info.get("directory") if isinstance(info.get("directory"), str) else None
     version = info.get("version") if isinstance(info.get("version"), str) else None
