@@ -206,7 +206,8 @@ def test_a_dry_run_says_the_numbers_that_the_import_then_has(project: Path, home
     use = {"type": "tool_use", "id": "toolu_one_that_patches_files", "name": "apply_patch", "input": {"input": patch}}
     message = {"id": "msg_7", "role": "assistant", "model": "m", "content": [use]}
     patched = line(7, project, message=message)
-    transcript(home, "two", [*(line(number, project) for number in range(7)), patched, patched])
+    for name in ("two", "three"):
+        transcript(home, name, [*(line(number, project) for number in range(7)), patched, patched])
     path.write_text(path.read_text() + line(9, "/gone") + "\nno json\n")
     second = both()
     assert (second["activities"], second["skipped_lines"]) == (4, 1)
@@ -225,6 +226,12 @@ def test_what_is_given_and_is_no_regular_file_is_refused_at_once(
     assert done.returncode == 2
     assert str(path) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_transcript_that_was_read_as_another_assistants_is_read_anew_as_what_it_is(project: Path, home: Path) -> None:
+    path = transcript(home, "one", [line(number, project) for number in range(6)])
+    assert imported("codex", str(path), cwd=project)["activities"] == 0
+    assert imported("all", cwd=project)["activities"] == 4
 
 
 def test_excluded_folders_are_left_out_of_everything(project: Path, home: Path) -> None:

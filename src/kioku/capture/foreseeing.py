@@ -25,8 +25,8 @@ class Foresight:
         met_reports, met_turns = self._met.setdefault(home.project.store_path, (set(), set()))
         new = {report.key: report for report in reports if report.key not in met_reports}
         new_turns = {turn.key: turn for turn in said if turn.key not in met_turns}
-        met_reports |= new.keys()
-        met_turns |= new_turns.keys()
+        met_reports.update(new)
+        met_turns.update(new_turns)
         store = self._stores.look(home)
         if store is not None:
             new, new_turns = store.read(partial(_unknown, reports=new, said=new_turns))

@@ -106,7 +106,7 @@ class Importer:
                 if not stat.S_ISREG(status.st_mode):
                     self.outcome.skip(name, None, "is no regular file")
                     return
-                known = self._known(name)
+                known = self._known(name, form.client)
                 if known is not None and (known.size, known.changed_at) == (status.st_size, status.st_mtime_ns):
                     self.progress(status.st_size)
                     return
@@ -139,10 +139,10 @@ class Importer:
         outcome.sessions = None if self.wish.dry_run else found
         return outcome
 
-    def _known(self, path: str) -> Source | None:
-        """Return how far a transcript was read, if every store that got its rows is still there."""
+    def _known(self, path: str, client: str) -> Source | None:
+        """Return how far a client's transcript was read, if every store that got its rows is still there."""
         known = self._source(path)
-        if known is None or any(self._id(place) != id for place, id in known.stores):
+        if known is None or known.client != client or any(self._id(place) != id for place, id in known.stores):
             return None
         return known
 
