@@ -231,6 +231,8 @@ class _File:
         for line, reason in document.problems:
             self._outcome.skip(self._name, line, reason)
         for seen in document.seen:
+            if document.retold is not None and self._is_recorded(document.retold, seen.folder):
+                break  # told twice, it would count twice
             self._keep(seen)
             if self._rows >= BATCH_ROWS or self._text >= BATCH_TEXT:
                 self._flush()
@@ -238,6 +240,18 @@ class _File:
         self._derive()
         self._importer.progress(self._status.st_size)
         self._save("", self._status.st_size, 0, {}, is_done=True)
+
+    def _is_recorded(self, key: str, folder: str | None) -> bool:
+        """Tell whether a folder's store knows a conversation, from hooks or from its client's own transcript."""
+        home, _ = self._keeper(folder)
+        if home is None or not self._is_wanted(home):
+            return False
+        importer = self._importer
+        touched = importer.touched.get(home.project.store_path)
+        if touched is not None and key in touched[1]:
+            return True
+        store = importer.stores.look(home) if importer.wish.dry_run else importer.stores.open(home)
+        return store is not None and store.read(lambda db: activities.find_stream(db, redact(key))) is not None
 
     def _keep(self, seen: Seen) -> None:
         """Put what was seen in line for the store that it belongs to."""

@@ -45,10 +45,14 @@ class Places(NamedTuple):
 
 
 class Document(NamedTuple):
-    """What a transcript that is one document tells, and what in it could not be read: (line or None, reason)."""
+    """What a transcript that is one document tells, and what in it could not be read: (line or None, reason).
+
+    `retold` is the stream's key of another client's conversation that this one was written from.
+    """
 
     seen: Iterable[Seen]
     problems: Sequence[tuple[int | None, str]] = ()
+    retold: str | None = None
 
 
 def no_reader(_path: str, _state: Mapping[str, str]) -> Reader:

@@ -15,9 +15,10 @@ from kioku.capture.seen import Seen
 from kioku.capture.transcripts.reading import Document, Format, Places, below, identifier
 
 _HEADER = re.compile(
-    r"<!-- {0,4}\S.{0,40}? Session {1,4}(?P<id>[^\s()]{8,200}) {0,4}(?:\((?P<time>[^)]{0,80})\))? {0,4}-->",
+    r"<!-- {0,4}(?P<client>\S.{0,40}?) Session {1,4}(?P<id>[^\s()]{8,200}) {0,4}(?:\((?P<time>[^)]{0,80})\))? {0,4}-->",
     re.IGNORECASE,
 )
+_CLIENTS = {"claude code": "claude", "codex": "codex", "codex cli": "codex", "gemini": "gemini", "gemini cli": "gemini"}
 _TURN = re.compile(r"_\*\*(?P<who>User|Agent|Assistant)(?:\s?\((?P<facts>[^)]{0,200})\))?\*\*_$")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?) ?(?:Z|UTC|(?P<zone>[+-]\d\d:?\d\d))?")
 _TOOL = re.compile(r'^<tool-use\s[^>]*data-tool-name="(?P<name>[^"]{1,200})"')
@@ -42,7 +43,9 @@ def _document(path: str, content: bytes) -> Document:
     if began is None:
         return Document((), [(None, "has no time")])
     # Without an id of its own a conversation is known by its beginning: a later stage of the file begins the same.
-    return Document(_turns(lines, turns, name or f"specstory-{began}", began, _folder(path)))
+    client = _CLIENTS.get(header["client"].lower()) if header else None
+    retold = f"{client}:{name}" if client and name else None
+    return Document(_turns(lines, turns, name or f"specstory-{began}", began, _folder(path)), retold=retold)
 
 
 def _starts(lines: list[str]) -> list[tuple[int, re.Match[str]]]:
