@@ -29,8 +29,8 @@ class MissingError(Exception):
 
 
 def expected() -> tuple[str, ...]:
-    """Return the assistants to install: Claude Code in CI, and those that KIOKU_REAL_CLIENTS names; `all` is all."""
-    asked = os.environ.get("KIOKU_REAL_CLIENTS", "").replace(",", " ").split()
+    """Return the assistants to install: Claude Code in CI, and those that TEST_ASSISTANTS names; `all` is all."""
+    asked = os.environ.get("TEST_ASSISTANTS", "").replace(",", " ").split()
     ci = ["claude"] if os.environ.get("CI") else []
     return tuple(name for name in ASSISTANTS if "all" in asked or name in (*asked, *ci))
 
@@ -73,7 +73,7 @@ def assistant(name: str) -> list[str]:
     """Return the command that starts an assistant. Raises MissingError where it is not installed."""
     package = ASSISTANTS[name]
     if package not in _installed(REAL):
-        raise MissingError(f"{name} is not installed: KIOKU_REAL_CLIENTS={name} scripts/setup-clients")
+        raise MissingError(f"{name} is not installed: TEST_ASSISTANTS={name} scripts/setup-clients")
     modules = REAL / "node_modules"
     if name != "claude":
         main = json.loads((modules / package / "package.json").read_text())["bin"][name]
