@@ -1,4 +1,4 @@
-"""Every test runs with a home of its own and without variables that point elsewhere."""
+"""Every test runs with a home of its own and without variables that point elsewhere or tell a terminal's size."""
 
 import os
 from collections.abc import Generator
@@ -14,7 +14,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """Give the test, and the processes that it starts, an empty home folder."""
     folder = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("KIOKU_", "CLAUDE", "XDG_", "GIT_")):
+        if name.startswith(("KIOKU_", "CLAUDE", "XDG_", "GIT_")) or name in ("COLUMNS", "LINES"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
