@@ -10,7 +10,7 @@ by step equals what a rebuild finds.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -39,6 +39,10 @@ IDLE: Final = "idle"
 
 AGENT: Final = "agent"  # the assistant works: its model answers, or a tool runs
 WAITING: Final = "waiting"  # the assistant has finished, the person is not back yet
+
+
+# They tell nothing of whose turn it is: starts, and compactions, sub-agents' ends and notices to the person.
+_TURNLESS: Final = (SERVER_START, CONVERSATION_START, EVENT)
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -75,6 +79,14 @@ class Run(msgspec.Struct, kw_only=True):
     branch_at: int | None = None
 
 
+class Stretch(NamedTuple):
+    """What one of the clocks counts: from an instant to an instant, in ms."""
+
+    clock: str
+    since: int
+    until: int
+
+
 class Standing(msgspec.Struct, frozen=True):
     """How a session stands at an instant."""
 
@@ -101,18 +113,15 @@ def belongs(run: Run, activity: Report) -> bool:
     return activity.at - run.last_activity_at < run.timeout_ms
 
 
-def fold(run: Run, activity: Report, timeouts: Timeouts) -> None:
-    """Add an activity to the run that it belongs to.
+def fold(run: Run, activity: Report, timeouts: Timeouts) -> list[Stretch]:
+    """Add an activity to the run that it belongs to; return what it adds to each clock.
 
     It must start no earlier than the run's last active stretch. Among such activities the order does not matter:
     parallel calls end in any order.
     """
-    _fold_clocks(run, activity)
+    added = _fold_clocks(run, activity)
     held_until = max(run.last_activity_at + run.timeout_ms, activity.until + timeouts.at(activity.at))
-    if activity.at - run.last_activity_at <= ACTIVE_GAP:
-        run.active_ms += max(0, activity.until - run.last_activity_at)
-    else:
-        run.active_ms += activity.until - activity.at
+    if activity.at - run.last_activity_at > ACTIVE_GAP:
         run.block_start_at = activity.at
     run.last_activity_at = max(run.last_activity_at, activity.until)
     run.timeout_ms = held_until - run.last_activity_at
@@ -124,6 +133,7 @@ def fold(run: Run, activity: Report, timeouts: Timeouts) -> None:
         run.branch is None or run.branch_at is None or (activity.at, activity.branch) > (run.branch_at, run.branch)
     ):
         run.branch, run.branch_at = activity.branch, activity.at
+    return added
 
 
 def is_counted(activity: Report) -> bool:
@@ -131,27 +141,41 @@ def is_counted(activity: Report) -> bool:
     return activity.kind not in EVIDENCE and activity.kind != ECHO
 
 
-def _fold_clocks(run: Run, activity: Report) -> None:
+def _fold_clocks(run: Run, activity: Report) -> list[Stretch]:
     """Add what lies between the run's latest end and the activity's to the clock of whose turn it was.
 
     The assistant's turn counts like active time: a longer silence in it may be a machine asleep. The person's counts
     in full, for it lasts until something says otherwise.
     """
-    gap = max(0, activity.at - run.last_activity_at)
-    length = max(0, activity.until - max(activity.at, run.last_activity_at))
-    agent = length + (gap if run.phase == AGENT and gap <= ACTIVE_GAP else 0)
-    waiting = gap if run.phase == WAITING else 0
+    last, at, until = run.last_activity_at, activity.at, activity.until
+    is_near = at - last <= ACTIVE_GAP
+    found = [Stretch(ACTIVE, last if is_near else at, until)]
+    if run.phase == AGENT and is_near:
+        found.append(Stretch(AGENT, last, at))
+    elif run.phase == WAITING:
+        found.append(Stretch(WAITING, last, at))
+    if activity.kind not in (SERVER_START, CONVERSATION_START):
+        found.append(Stretch(AGENT, max(at, last), until))
     if activity.kind == TURN_END:
         run.phase = WAITING
-    elif activity.kind in (SERVER_START, CONVERSATION_START):
-        agent -= length
-    elif activity.kind == EVENT:
-        pass  # a compaction, a sub-agent's end, a notice to the person: whose turn it is stays as it is
+    elif activity.kind in _TURNLESS:
+        pass
     elif activity.kind == PROMPT or run.phase is not None or activity.source in (HOOK, TRANSCRIPT):
         run.phase = AGENT
-    if run.phase is not None:
-        run.agent_ms = (run.agent_ms or 0) + agent
-        run.waiting_ms = (run.waiting_ms or 0) + waiting
+    if run.phase is None:
+        del found[1:]
+    else:
+        run.agent_ms, run.waiting_ms = run.agent_ms or 0, run.waiting_ms or 0
+    found = [stretch for stretch in found if stretch.until > stretch.since]
+    for stretch in found:
+        length = stretch.until - stretch.since
+        if stretch.clock == ACTIVE:
+            run.active_ms += length
+        elif stretch.clock == AGENT:
+            run.agent_ms = (run.agent_ms or 0) + length
+        else:
+            run.waiting_ms = (run.waiting_ms or 0) + length
+    return found
 
 
 def runs(activities: Iterable[Report], timeouts: Timeouts) -> list[tuple[Run, list[Report]]]:
