@@ -25,8 +25,8 @@ T0 = 1_780_000_000_000
 TIMEOUT = 30 * MINUTE
 PROJECT = redact("project")
 
-# What a rebuild may change: the number of the row, and when it was written.
-_UNSTABLE = ("seq", "updated_at")
+# What a rebuild may change: the number of the row, when it was written, and whether it has a digest already.
+_UNSTABLE = ("seq", "updated_at", "digest")
 
 
 def unknown(_owner: str) -> Verdict:

@@ -19,7 +19,7 @@ from kioku.project import Project
 from kioku.redaction import UnredactedError, redact
 from kioku.sessions import record
 from kioku.sessions.recorder import Recorder
-from kioku.store import activities, connection, sessions
+from kioku.store import activities, connection, names, sessions
 from kioku.store.migrations import MIGRATIONS, check_schema
 from kioku.store.opening import open_for_reading, open_store
 from kioku.store.store import Store
@@ -73,7 +73,7 @@ def test_stream_keys_client_names_and_touched_files_are_redacted_text_only(store
         lambda db: activities.name_client(db, 1, redact("client"), plain),
         lambda db: sessions.write_touched(db, 1, [(plain, 1, 0, T0, T0)]),
         lambda db: sessions.count_touch(db, 1, plain, edit=False, at=T0),
-        lambda db: activities.intern(db, plain),
+        lambda db: names.intern(db, plain),
     ]
     for writer in writers:
         with pytest.raises(UnredactedError, match="redacted"):
@@ -129,9 +129,9 @@ def test_retime_puts_one_timeout_in_force_for_everything(store: Store) -> None:
 
 def test_two_texts_with_one_checksum_keep_their_own_numbers(store: Store) -> None:
     first, second = redact("plumless"), redact("buckeroo")  # their CRC-32 is the same
-    one, other = store.write(lambda db: (activities.intern(db, first), activities.intern(db, second)))
+    one, other = store.write(lambda db: (names.intern(db, first), names.intern(db, second)))
     assert one != other
-    assert store.write(lambda db: (activities.intern(db, first), activities.intern(db, second))) == (one, other)
+    assert store.write(lambda db: (names.intern(db, first), names.intern(db, second))) == (one, other)
 
 
 # --- transactions ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ by step equals what a rebuild finds.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -30,6 +30,7 @@ from kioku.models import (
     TURN_END,
     Report,
 )  # fmt: skip
+from kioku.summaries import ACTIVE_CLOCK, AGENT_CLOCK, WAITING_CLOCK, Stretch
 
 ACTIVE_GAP: Final = 5 * times.MINUTE  # gaps up to this count as active time in full, longer ones not at all
 
@@ -79,14 +80,6 @@ class Run(msgspec.Struct, kw_only=True):
     branch_at: int | None = None
 
 
-class Stretch(NamedTuple):
-    """What one of the clocks counts: from an instant to an instant, in ms."""
-
-    clock: str
-    since: int
-    until: int
-
-
 class Standing(msgspec.Struct, frozen=True):
     """How a session stands at an instant."""
 
@@ -95,15 +88,20 @@ class Standing(msgspec.Struct, frozen=True):
     end_reason: str | None
 
 
-def begin(activity: Report, timeouts: Timeouts) -> Run:
-    """Start a run with its first activity."""
-    run = Run(
+def opened(activity: Report) -> Run:
+    """Return the run that an activity begins, with nothing in it yet."""
+    return Run(
         first_activity_at=activity.at,
         last_start_at=activity.at,
         block_start_at=activity.at,
         last_activity_at=activity.at,
         timeout_ms=0,
     )
+
+
+def begin(activity: Report, timeouts: Timeouts) -> Run:
+    """Start a run with its first activity."""
+    run = opened(activity)
     fold(run, activity, timeouts)
     return run
 
@@ -149,13 +147,13 @@ def _fold_clocks(run: Run, activity: Report) -> list[Stretch]:
     """
     last, at, until = run.last_activity_at, activity.at, activity.until
     is_near = at - last <= ACTIVE_GAP
-    found = [Stretch(ACTIVE, last if is_near else at, until)]
+    found = [Stretch(ACTIVE_CLOCK, last if is_near else at, until)]
     if run.phase == AGENT and is_near:
-        found.append(Stretch(AGENT, last, at))
+        found.append(Stretch(AGENT_CLOCK, last, at))
     elif run.phase == WAITING:
-        found.append(Stretch(WAITING, last, at))
+        found.append(Stretch(WAITING_CLOCK, last, at))
     if activity.kind not in (SERVER_START, CONVERSATION_START):
-        found.append(Stretch(AGENT, max(at, last), until))
+        found.append(Stretch(AGENT_CLOCK, max(at, last), until))
     if activity.kind == TURN_END:
         run.phase = WAITING
     elif activity.kind in _TURNLESS:
@@ -166,12 +164,13 @@ def _fold_clocks(run: Run, activity: Report) -> list[Stretch]:
         del found[1:]
     else:
         run.agent_ms, run.waiting_ms = run.agent_ms or 0, run.waiting_ms or 0
-    found = [stretch for stretch in found if stretch.until > stretch.since]
+    # A point of activity has no length, and is a stretch of active time all the same: pauses are between those.
+    found = [s for s in found if s.until > s.since or (s.clock == ACTIVE_CLOCK and s.until == s.since)]
     for stretch in found:
         length = stretch.until - stretch.since
-        if stretch.clock == ACTIVE:
+        if stretch.clock == ACTIVE_CLOCK:
             run.active_ms += length
-        elif stretch.clock == AGENT:
+        elif stretch.clock == AGENT_CLOCK:
             run.agent_ms = (run.agent_ms or 0) + length
         else:
             run.waiting_ms = (run.waiting_ms or 0) + length

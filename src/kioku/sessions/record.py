@@ -12,10 +12,11 @@ import msgspec
 
 from kioku.models import ECHO, FILE_EDIT, FILE_READ, HOOK, MARKS, SERVER, TRANSCRIPT, Report, new_id
 from kioku.redaction import Redacted
-from kioku.sessions import canonical, derive, edits
-from kioku.store import activities, joins, sessions
+from kioku.sessions import canonical, derive, digest, edits, settling
+from kioku.store import activities, joins, rollups, sessions
 from kioku.store.activities import Added
 from kioku.store.sessions import Anchor, Row
+from kioku.summaries import Digest, Part
 
 
 def take(db: apsw.Connection, stream: int, reports: list[Report], *, now: int) -> None:
@@ -90,6 +91,7 @@ def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
     given = _given(sessions.anchors(db, stream), found, told)
     current = derive.current([run.first_activity_at for run, _ in found], now) if found else 0
     previous: str | None = None
+    placed: list[tuple[int, int]] = []
     for index, (run, members) in enumerate(found):
         ids = sorted(given.get(index, ()), key=lambda anchor: (anchor.created_at, anchor.id))
         if not ids:
@@ -104,13 +106,30 @@ def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
         }  # fmt: skip
         edits.overlay(db, [anchor.id for anchor in ids], values)
         seq = sessions.write(db, values)
+        placed.append((run.first_activity_at, seq))
         sessions.write_touched(
             db, seq, [(Redacted(path), c.reads, c.edits, c.first_at, c.last_at) for path, c in counts.items()]
         )
+        _digest(db, seq, members, is_over=values["status"] != derive.ACTIVE)
         previous = ids[0].id
         known.pop(previous, None)
     for row in known.values():
         sessions.delete(db, row.seq)
+    sessions.place_runs(db, stream, placed)
+
+
+def _digest(db: apsw.Connection, seq: int, members: list[Report], *, is_over: bool) -> None:
+    """Make a session's digest anew if what it was made from has changed; while the session goes on it has none."""
+    facts = rollups.part_facts(db, seq)
+    assert facts is not None
+    part = Part(**facts, digest=Digest([], {}, []))
+    checksum = settling.checksum(part, members)
+    if rollups.checksum_of(db, seq) == checksum:
+        return
+    if is_over:
+        rollups.put_digest(db, msgspec.structs.replace(part, digest=digest.digest(members)), checksum)
+    else:
+        rollups.outdate(db, seq)
 
 
 def _given(
@@ -169,6 +188,8 @@ def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bo
     if standing.status == derive.ACTIVE != seen.status:
         return False  # an earlier session may still stand as active: the clock was set back and forth
     values |= {**_values(run, standing), "updated_at": now}
+    if row.digested:
+        rollups.outdate(db, row.seq)
     if standing == derive.Standing(seen.status, seen.ended_at, seen.end_reason):
         # Left out when nothing changes: naming `status` alone makes SQLite write a page of the index on it.
         for name in ("status", "ended_at", "end_reason"):

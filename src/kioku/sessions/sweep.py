@@ -14,12 +14,13 @@ import msgspec
 from kioku import times
 from kioku.models import CLOSED, MARKS, OWNER_LOST, new_key
 from kioku.redaction import Redacted
-from kioku.sessions import derive, edits, lease, record
+from kioku.sessions import derive, edits, lease, record, settling
 from kioku.sessions.lease import Verdict
-from kioku.store import activities, connection, legacy, sessions
+from kioku.store import activities, connection, legacy, rollups, sessions
 from kioku.store.store import Store
 
 INTERVAL: Final = 5 * times.MINUTE  # how often a server repeats it, in ms
+SETTLED: Final = 1_000  # how many sessions a sweep settles at most: somebody waits for it
 BATCH: Final = 5_000  # how many sessions are closed before somebody is told how far it is
 
 Judge = Callable[[str], Verdict]
@@ -88,6 +89,7 @@ def sweep(store: Store, folder: str, now: int) -> int:
     """Close what is over, take in persons' edits and what quarantine releases; return how many sessions were closed."""
     judge = lease.judge(folder)
     if not store.read(lambda db: plan(active(db), now, judge) or _has_other_work(db, now)):
+        settling.settle(store, SETTLED)
         return 0
     marks: set[Redacted | None] = set()
 
@@ -109,6 +111,7 @@ def sweep(store: Store, folder: str, now: int) -> int:
     closed = store.write(apply)
     if marks - {None}:
         remove_leases(store, folder)
+    settling.settle(store, SETTLED)
     return closed
 
 
@@ -153,6 +156,7 @@ def rebuild(store: Store, now: int, *, timeout_ms: int | None = None) -> None:
 
     def work(db: apsw.Connection) -> None:
         take_edits(db, now)
+        rollups.clear(db)
         if timeout_ms is not None:
             activities.retime(db, timeout_ms)
         for stream in activities.all_streams(db):
@@ -161,6 +165,7 @@ def rebuild(store: Store, now: int, *, timeout_ms: int | None = None) -> None:
             _adopt_again(db, id, now)
 
     store.write(work)
+    settling.settle(store)
 
 
 def take_edits(db: apsw.Connection, now: int) -> None:
@@ -181,7 +186,7 @@ def _adopt_again(db: apsw.Connection, id: str, now: int) -> None:
     for data in sessions.amendments(db, [id], legacy.ADOPTED):
         values = legacy.values(id, data, now=now)
         edits.overlay(db, [id], values)
-        legacy.write(db, values, data)
+        rollups.outdate(db, legacy.write(db, values, data))
 
 
 def _verdict(session: Open, judge: Judge) -> Verdict:

@@ -5,7 +5,6 @@ version that `derive.preference` believes stays, so that the order of arrival ca
 `Redacted`. Every function works inside the caller's transaction.
 """
 
-import zlib
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any
@@ -14,8 +13,10 @@ import apsw
 import msgspec
 
 from kioku.models import CLIENTS, HOOK, MARKS, SERVER, SWEEP, TRANSCRIPT, Owner, Report
-from kioku.redaction import Redacted, UnredactedError
+from kioku.redaction import Redacted
+from kioku.store import rollups
 from kioku.store.connection import one
+from kioku.store.names import intern, require_redacted
 from kioku.store.values import text, whole
 
 _SELECT = """
@@ -36,21 +37,6 @@ class Added(Enum):
     NEW = "new"
     REPLACED = "replaced"  # its source had told of the same thing before: less of it, or less believably
     UNCHANGED = "unchanged"  # known already, or waiting in quarantine
-
-
-def intern(db: apsw.Connection, text: Redacted | None) -> int | None:
-    """Return the number that stands for a text, giving it one if it is new."""
-    if text is None:
-        return None
-    require_redacted(text)
-    # The number is the text's checksum, or the next free one: that spares an index, a page in every write.
-    number = zlib.crc32(text.encode())
-    while (row := db.execute("SELECT text FROM names WHERE id = ?", (number,)).fetchone()) is None or row[0] != text:
-        if row is None:
-            db.execute("INSERT INTO names VALUES (?, ?)", (number, text))
-            return number
-        number += 1
-    return number
 
 
 def stream(db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | None, timeout_ms: int, now: int) -> int:
@@ -125,6 +111,7 @@ def name_client(db: apsw.Connection, stream: int, client: Redacted, version: Red
     require_redacted(client, version)
     db.execute("UPDATE streams SET client = ?, client_version = ? WHERE id = ?", (client, version, stream))
     db.execute("UPDATE sessions SET client = ?, client_version = ? WHERE stream = ?", (client, version, stream))
+    rollups.outdate_stream(db, stream)
 
 
 def stream_facts(db: apsw.Connection, stream: int) -> dict[str, Any] | None:
@@ -306,13 +293,6 @@ def marks(db: apsw.Connection, stream: int, since: int) -> list[Report]:
 def all_streams(db: apsw.Connection) -> list[int]:
     """Return the number of every stream."""
     return [row[0] for row in db.execute("SELECT id FROM streams ORDER BY id")]
-
-
-def require_redacted(*texts: Redacted | None) -> None:
-    """Refuse text that did not come through `redact`. Raises UnredactedError."""
-    for given in texts:
-        if given is not None and type(given) is not Redacted:
-            raise UnredactedError(f"only redacted text may be stored, not {type(given).__name__}")
 
 
 def _insert(db: apsw.Connection, stream: int, report: Report) -> None:

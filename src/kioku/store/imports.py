@@ -12,7 +12,7 @@ import msgspec
 
 from kioku import times
 from kioku.redaction import Redacted, redact
-from kioku.store.activities import require_redacted
+from kioku.store.names import require_redacted
 
 _KEPT_BATCHES_MS: Final = 30 * times.DAY  # far longer than a batch can be left behind by a process that was killed
 

@@ -101,11 +101,12 @@ def values(id: str, data: dict[str, Any], *, now: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write(db: apsw.Connection, columns: dict[str, Any], data: dict[str, Any]) -> None:
-    """Write the session's row and its files."""
+def write(db: apsw.Connection, columns: dict[str, Any], data: dict[str, Any]) -> int:
+    """Write the session's row and its files; return the row's number."""
     seq = sessions.write(db, columns)
     files = [(Redacted(f["path"]), f["count"], 0, f["first_at"], f["last_at"]) for f in data["files"]]
     sessions.write_touched(db, seq, files)
+    return seq
 
 
 _CONTEXT_COLUMNS = frozenset(

@@ -184,7 +184,59 @@ WHERE NOT EXISTS (SELECT 1 FROM reports r WHERE r.key = t.key AND r.source = t.s
 AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.source);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE)
+# Understanding: what was made of a settled session for reports (`clocks`, `counts`, `branches`), and rollups of that.
+# `digest` is the checksum of what they were made from, NULL while they are not (any more) what the session says.
+# `runs` tells which session each run of a stream's is part of. Slots are quarters of an hour in UTC, days 96 of them.
+_UNDERSTANDING = """
+ALTER TABLE sessions ADD COLUMN digest BLOB;
+CREATE INDEX sessions_undigested ON sessions (seq) WHERE digest IS NULL;
+CREATE INDEX sessions_by_activity ON sessions (last_activity_at);
+
+CREATE TABLE runs (
+  stream INTEGER NOT NULL REFERENCES streams(id), since INTEGER NOT NULL,
+  session INTEGER NOT NULL REFERENCES sessions(seq) ON DELETE CASCADE, PRIMARY KEY (stream, since)
+) WITHOUT ROWID;
+CREATE INDEX runs_by_session ON runs (session);
+INSERT OR REPLACE INTO runs SELECT stream, first_activity_at, seq FROM sessions WHERE stream IS NOT NULL;
+
+CREATE TABLE clocks (
+  session INTEGER NOT NULL REFERENCES sessions(seq) ON DELETE CASCADE, clock INTEGER NOT NULL, since INTEGER NOT NULL,
+  until INTEGER NOT NULL, PRIMARY KEY (session, clock, since)
+) WITHOUT ROWID;
+CREATE TABLE counts (
+  session INTEGER NOT NULL REFERENCES sessions(seq) ON DELETE CASCADE, slot INTEGER NOT NULL, kind INTEGER NOT NULL,
+  name INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (session, slot, kind, name)
+) WITHOUT ROWID;
+CREATE TABLE branches (
+  session INTEGER NOT NULL REFERENCES sessions(seq) ON DELETE CASCADE, since INTEGER NOT NULL, branch INTEGER NOT NULL,
+  PRIMARY KEY (session, since)
+) WITHOUT ROWID;
+
+CREATE TABLE session_days (
+  session INTEGER NOT NULL REFERENCES sessions(seq) ON DELETE CASCADE, day INTEGER NOT NULL,
+  PRIMARY KEY (session, day)
+) WITHOUT ROWID;
+CREATE INDEX session_days_by_day ON session_days (day);
+CREATE TABLE outdated_days (day INTEGER PRIMARY KEY);
+CREATE TABLE days (
+  day INTEGER PRIMARY KEY, active BLOB, together BLOB, agent BLOB, waiting BLOB, calls BLOB, prompts BLOB, reads BLOB,
+  edits BLOB, begun BLOB, lengths BLOB, gaps BLOB
+);
+CREATE TABLE day_shares (
+  kind INTEGER NOT NULL, day INTEGER NOT NULL, name INTEGER NOT NULL, active_ms INTEGER, sessions INTEGER NOT NULL,
+  calls INTEGER NOT NULL, reads INTEGER NOT NULL, edits INTEGER NOT NULL, PRIMARY KEY (kind, day, name)
+) WITHOUT ROWID;
+CREATE TABLE day_files (
+  day INTEGER NOT NULL, path INTEGER NOT NULL, sessions INTEGER NOT NULL, reads INTEGER NOT NULL,
+  edits INTEGER NOT NULL, PRIMARY KEY (day, path)
+) WITHOUT ROWID;
+CREATE TABLE month_files (
+  month INTEGER NOT NULL, path INTEGER NOT NULL, sessions INTEGER NOT NULL, reads INTEGER NOT NULL,
+  edits INTEGER NOT NULL, PRIMARY KEY (month, path)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING)
 VERSION = len(MIGRATIONS)
 
 

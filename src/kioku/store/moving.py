@@ -12,7 +12,7 @@ import msgspec
 
 from kioku.models import Report
 from kioku.redaction import Redacted
-from kioku.store import activities, turns
+from kioku.store import activities, rollups, turns
 from kioku.store.turns import Spent, Turn
 from kioku.store.values import text
 
@@ -99,6 +99,7 @@ def put(
 
 def remove(db: apsw.Connection, stream: int) -> None:
     """Remove a conversation that is in another store now, and nothing else."""
+    rollups.outdate_stream(db, stream)
     db.execute("DELETE FROM amendments WHERE session_id IN (SELECT id FROM anchors WHERE stream = ?)", (stream,))
     for table in ("sessions", "anchors", "turns", "usage", "sightings", "stream_spans", "timeouts", "reports"):
         db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))

@@ -13,20 +13,22 @@ import msgspec
 
 from kioku.models import Session
 from kioku.redaction import Redacted
-from kioku.store.activities import intern
+from kioku.store import rollups
 from kioku.store.connection import one
 from kioku.store.migrations import EDITED, PROJECTED
+from kioku.store.names import intern
 from kioku.store.values import count, text, whole
 
 _FIELDS = Session.__struct_fields__
-_RULES = "seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, phase, amended"
+_RULES = "seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, phase, amended, digest IS NOT NULL"
 _SELECT = f"SELECT {', '.join(_FIELDS)}, {_RULES}, {EDITED} FROM sessions"
 
 
 class Row(msgspec.Struct, kw_only=True):
     """A row of `sessions`: what people see of it, and what the rules need to go on from it.
 
-    `edited` tells that a person changed it by SQL since we last wrote it; `amended`, that amendments exist for it.
+    `edited` tells that a person changed it by SQL since we last wrote it; `amended`, that amendments exist for it;
+    `digested`, that reports need not look at its activities.
     """
 
     seq: int
@@ -38,6 +40,7 @@ class Row(msgspec.Struct, kw_only=True):
     branch_at: int | None
     phase: str | None
     amended: bool
+    digested: bool
     edited: bool
 
 
@@ -156,7 +159,38 @@ def close(db: apsw.Connection, closings: Iterable[tuple[int, int, str]], *, now:
 
 def delete(db: apsw.Connection, seq: int) -> None:
     """Remove a row of the projection (its activities stay)."""
+    rollups.outdate(db, seq)
     db.execute("DELETE FROM sessions WHERE seq = ?", (seq,))
+
+
+def place_runs(db: apsw.Connection, stream: int, runs: Iterable[tuple[int, int]]) -> None:
+    """Note which session each run of a stream is part of, given as (when it began, session's row number)."""
+    wanted = dict(runs)
+    known = dict(db.execute("SELECT since, session FROM runs WHERE stream = ?", (stream,)))
+    if wanted != known:
+        db.execute("DELETE FROM runs WHERE stream = ?", (stream,))
+        db.executemany("INSERT INTO runs VALUES (?, ?, ?)", ((stream, *run) for run in wanted.items()))
+
+
+def runs_of(db: apsw.Connection, seq: int) -> list[tuple[int, int]]:
+    """Return the runs that a session is made of, as (stream, when it began)."""
+    found = db.execute("SELECT stream, since FROM runs WHERE session = ? ORDER BY stream, since", (seq,))
+    return [(stream, since) for stream, since in found]
+
+
+def over_without_digest(db: apsw.Connection, most: int) -> list[int]:
+    """Return some of the sessions (their row numbers) that are over and have no digest, stream by stream."""
+    query = """SELECT seq FROM (SELECT seq, stream FROM sessions WHERE digest IS NULL AND status <> 'active' LIMIT ?)
+               ORDER BY stream, seq"""
+    return [row[0] for row in db.execute(query, (most,))]
+
+
+def files_of(db: apsw.Connection, seq: int) -> list[tuple[str, int, int]]:
+    """Return the files of a session as (path, reads, first touched)."""
+    found = db.execute(
+        "SELECT n.text, t.reads, t.first_at FROM touched t JOIN names n ON n.id = t.path WHERE t.session = ?", (seq,)
+    )
+    return [(text(path) or "", count(reads), count(first)) for path, reads, first in found]
 
 
 def count_touch(db: apsw.Connection, seq: int, path: Redacted, *, edit: bool, at: int) -> bool:
@@ -246,11 +280,11 @@ def _one(db: apsw.Connection, query: str, parameters: tuple[Any, ...]) -> Row | 
 
 
 def _row(row: tuple[Any, ...]) -> Row:
-    seq, stream, first, last_start, block_start, branch_at, phase, amended, is_edited = row[len(_FIELDS) :]
+    seq, stream, first, last_start, block_start, branch_at, phase, amended, digested, is_edited = row[len(_FIELDS) :]
     return Row(
         seq=seq, session=session(row[: len(_FIELDS)]), stream=whole(stream), first_activity_at=count(first),
         last_start_at=count(last_start), block_start_at=count(block_start), branch_at=whole(branch_at),
-        phase=text(phase), amended=bool(amended), edited=bool(is_edited),
+        phase=text(phase), amended=bool(amended), digested=bool(digested), edited=bool(is_edited),
     )  # fmt: skip
 
 

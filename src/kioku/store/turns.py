@@ -8,7 +8,7 @@ import apsw
 import msgspec
 
 from kioku.redaction import Redacted
-from kioku.store.activities import intern, require_redacted
+from kioku.store.names import intern, require_redacted
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,167 @@
+"""Rollups: what the sessions of a day come to, so that a report on years need not look at each of them.
+
+A rollup is made of digests alone, and of one UTC day; whatever a report needs of part of a day it makes by the same
+functions. Time that several sessions share counts once in `together`, and for each of them elsewhere.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from kioku import times
+from kioku.sessions.derive import ACTIVE_GAP
+from kioku.summaries import (
+    ACTIVE_CLOCK,
+    AGENT_CLOCK,
+    BRANCH,
+    CALL,
+    CLIENT,
+    EDIT,
+    FILE,
+    NO_NAME,
+    PROMPTED,
+    READ,
+    SLOT,
+    SLOTS,
+    TOOL,
+    WAITING_CLOCK,
+    Day,
+    Part,
+    Share,
+    Shares,
+    Stretch,
+    zeros,
+)
+
+
+def day(number: int, parts: Iterable[Part]) -> Day:
+    """Make the rollup of a UTC day out of the sessions that may have something in it; empty ones count nowhere."""
+    start = number * times.DAY
+    found = Day(day=number)
+    agent, waiting = zeros(), zeros()
+    clocks = {ACTIVE_CLOCK: found.active, AGENT_CLOCK: agent, WAITING_CLOCK: waiting}
+    counted = {CALL: found.calls, PROMPTED: found.prompts, READ: found.reads, EDIT: found.edits}
+    active: list[Stretch] = []
+    knows = False
+    for part in sorted(parts, key=lambda part: (part.started_at, part.seq)):
+        if part.empty:
+            continue
+        knows = knows or part.agent_ms is not None
+        for stretch in part.digest.stretches:
+            _spread(clocks[stretch.clock], stretch, start)
+            if stretch.clock == ACTIVE_CLOCK:
+                active.append(stretch)
+        for tally, times_counted in part.digest.counts.items():
+            slot = tally.slot - number * SLOTS
+            if tally.kind in counted and 0 <= slot < SLOTS:
+                counted[tally.kind][slot] += times_counted
+        slot = part.started_at // SLOT - number * SLOTS
+        if 0 <= slot < SLOTS:
+            found.begun[slot] += 1
+            if part.active_ms is not None:
+                found.lengths.extend((slot, min(part.active_ms, _MOST)))
+        for at, gap in _gaps(part):
+            if start <= at < start + times.DAY:
+                found.gaps.extend(((at - start) // SLOT, min(gap, _MOST)))
+    for stretch in union(active):
+        _spread(found.together, stretch, start)
+    if knows:
+        found.agent, found.waiting = agent, waiting
+    return found
+
+
+_MOST: Final = (1 << 32) - 1
+
+
+def _gaps(part: Part) -> Iterator[tuple[int, int]]:
+    """Return the silences that end the active stretches, as (when it was over, ms)."""
+    if part.gap_before is not None and part.gap_before > ACTIVE_GAP:
+        yield part.started_at, part.gap_before
+    active = [stretch for stretch in part.digest.stretches if stretch.clock == ACTIVE_CLOCK]
+    for before, after in pairwise(active):
+        yield after.since, after.since - before.until
+
+
+def union(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Return the time that some stretches cover, each part of it once, in order."""
+    found: list[Stretch] = []
+    for stretch in sorted(stretches, key=lambda stretch: stretch.since):
+        if found and stretch.since <= found[-1].until:
+            found[-1] = found[-1]._replace(until=max(found[-1].until, stretch.until))
+        else:
+            found.append(stretch)
+    return found
+
+
+def _spread(slots: "array[int]", stretch: Stretch, start: int) -> None:
+    """Add a stretch to the slots of a day that it lies in."""
+    since, until = max(stretch.since - start, 0), min(stretch.until - start, SLOT * SLOTS)
+    while since < until:
+        slot = since // SLOT
+        end = min(until, (slot + 1) * SLOT)
+        slots[slot] += end - since
+        since = end
+
+
+def shares(parts: Iterable[Part], since: int, until: int) -> Shares:
+    """Return what each client, branch, tool and file has of a stretch of time that begins and ends with slots."""
+    found: Shares = {}
+    for part in parts:
+        if part.empty:
+            continue
+        begins = since <= part.started_at < until
+        here: Shares = {}
+        client = _of(here, CLIENT, part.client or NO_NAME)
+        if part.active_ms is not None:
+            for name, ms in _by_branch(part, since, until):
+                _of(here, BRANCH, name).add(Share(ms))
+                client.add(Share(ms))
+        for tally, number in part.digest.counts.items():
+            if tally.kind in _TALLIED:
+                share = _of(here, _TALLIED[tally.kind], tally.name)
+                if since <= tally.slot * SLOT < until:
+                    counted = Share(
+                        calls=number * (tally.kind == CALL), reads=number * (tally.kind == READ),
+                        edits=number * (tally.kind == EDIT),
+                    )  # fmt: skip
+                    share.add(counted)
+                    client.add(counted)
+        for key, share in here.items():
+            share.sessions = int(begins)
+            if not share.is_nothing:
+                found.setdefault(key, Share()).add(share)
+    return found
+
+
+_TALLIED: Final = {CALL: TOOL, READ: FILE, EDIT: FILE}
+
+
+def _of(found: Shares, kind: int, name: str) -> Share:
+    share = found.get((kind, name))
+    if share is None:
+        share = found[kind, name] = Share()
+    return share
+
+
+def _by_branch(part: Part, since: int, until: int) -> Iterator[tuple[str, int]]:
+    """Return the active time on each branch, within limits; a session that never tells has one without a name."""
+    starts = [at for at, _ in part.digest.branches]
+    names = [name for _, name in part.digest.branches]
+    for name in names or [NO_NAME]:
+        yield name, 0
+    for stretch in part.digest.stretches:
+        if stretch.clock != ACTIVE_CLOCK:
+            continue
+        at, end = max(stretch.since, since), min(stretch.until, until)
+        while at < end:
+            index = max(0, bisect_right(starts, at) - 1)  # before the first that is known it is that one
+            change = min([end, *starts[index + 1 : index + 2]])
+            yield (names[index] if names else NO_NAME), change - at
+            at = change
+
+
+def within(found: Sequence[int], first: int, last: int) -> list[int]:
+    """Return what `Day.lengths` or `Day.gaps` has of some of the day's slots."""
+    return [found[index + 1] for index in range(0, len(found), 2) if first <= found[index] < last]

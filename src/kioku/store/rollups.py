@@ -1,0 +1,256 @@
+"""Keeping what reports read: digests of settled sessions, and rollups by UTC day and month.
+
+All of it can be made again from the reports and amendments. A session without a digest is not in the rollups as it is
+now; the days that its old digest was part of are noted as outdated. Every function works inside the caller's
+transaction; text is told by number.
+"""
+
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import apsw
+
+from kioku.redaction import Redacted
+from kioku.store.names import Names, intern
+from kioku.store.values import text, whole
+from kioku.summaries import (
+    BRANCH,
+    CLIENT,
+    FILE,
+    SLOTS,
+    TOOL,
+    Day,
+    Digest,
+    Part,
+    Share,
+    Shares,
+    Stretch,
+    Tally,
+)
+
+_ARRAYS: Final = ("active", "together", "agent", "waiting", "calls", "prompts", "reads", "edits", "begun")
+_PAIRS: Final = ("lengths", "gaps")
+_COLUMNS: Final = ", ".join((*_ARRAYS, *_PAIRS))
+
+# --- digests ----------------------------------------------------------------------------------------------------------
+
+
+def undigested(db: apsw.Connection) -> list[int]:
+    """Return the sessions (their row numbers) that have no digest of what they say now, the latest first."""
+    return [row[0] for row in db.execute("SELECT seq FROM sessions WHERE digest IS NULL ORDER BY seq DESC")]
+
+
+def has_unsettled(db: apsw.Connection) -> bool:
+    """Tell whether any session that is over has no digest, or any day is outdated."""
+    query = """SELECT EXISTS (SELECT 1 FROM sessions WHERE digest IS NULL AND status <> 'active')
+               OR EXISTS (SELECT 1 FROM outdated_days)"""
+    return bool(db.execute(query).fetchall()[0][0])
+
+
+def checksum_of(db: apsw.Connection, seq: int) -> bytes | None:
+    """Return the checksum of what a session's digest was made from, None if it has none."""
+    row = db.execute("SELECT digest FROM sessions WHERE seq = ?", (seq,)).fetchone()
+    return row[0] if row is not None and isinstance(row[0], bytes) else None
+
+
+def outdate(db: apsw.Connection, seq: int) -> None:
+    """Note that a session is no longer what its digest says, or is about to be removed."""
+    db.execute("INSERT OR IGNORE INTO outdated_days SELECT day FROM session_days WHERE session = ?", (seq,))
+    db.execute("UPDATE sessions SET digest = NULL WHERE seq = ? AND digest IS NOT NULL", (seq,))
+
+
+def outdate_stream(db: apsw.Connection, stream: int) -> None:
+    """Note so of every session of a stream."""
+    for seq in [row[0] for row in db.execute("SELECT session FROM runs WHERE stream = ?", (stream,))]:
+        outdate(db, seq)
+
+
+def put_digest(db: apsw.Connection, part: Part, checksum: bytes) -> None:
+    """Keep the digest of a session in the place of an older one."""
+    seq = part.seq
+    db.execute("INSERT OR IGNORE INTO outdated_days SELECT day FROM session_days WHERE session = ?", (seq,))
+    for table in ("clocks", "counts", "branches", "session_days"):
+        db.execute(f"DELETE FROM {table} WHERE session = ?", (seq,))
+    db.executemany("INSERT INTO clocks VALUES (?, ?, ?, ?)", ((seq, *stretch) for stretch in part.digest.stretches))
+    db.executemany(
+        "INSERT INTO counts VALUES (?, ?, ?, ?, ?)",
+        ((seq, t.slot, t.kind, _number(db, t.name), number) for t, number in part.digest.counts.items()),
+    )
+    db.executemany(
+        "INSERT INTO branches VALUES (?, ?, ?)", ((seq, at, _number(db, name)) for at, name in part.digest.branches)
+    )
+    if not part.empty:
+        db.executemany("INSERT INTO session_days VALUES (?, ?)", ((seq, day) for day in part.days))
+        db.executemany("INSERT OR IGNORE INTO outdated_days VALUES (?)", ((day,) for day in part.days))
+    db.execute("UPDATE sessions SET digest = ? WHERE seq = ?", (checksum, seq))
+
+
+def _number(db: apsw.Connection, name: str) -> int:
+    """Return the number of a name; it was redacted when it was first stored. No name has the number 0."""
+    return intern(db, Redacted(name)) or 0 if name else 0
+
+
+def part_facts(db: apsw.Connection, seq: int) -> dict[str, Any] | None:
+    """Return what a `Part` says of a session beside its digest."""
+    row = db.execute(
+        """SELECT s.started_at, s.client, s.empty, s.active_ms, s.agent_ms,
+                  s.started_at - (SELECT c.last_activity_at FROM sessions c WHERE c.id = s.continues)
+           FROM sessions s WHERE s.seq = ?""",
+        (seq,),
+    ).fetchone()
+    if row is None:
+        return None
+    return {
+        "seq": seq, "started_at": whole(row[0]) or 0, "client": text(row[1]), "empty": bool(row[2]),
+        "active_ms": whole(row[3]), "agent_ms": whole(row[4]), "gap_before": whole(row[5]),
+    }  # fmt: skip
+
+
+def digest_of(db: apsw.Connection, seq: int, names: Names) -> Digest:
+    """Return a session's digest as it is kept."""
+    stretches = db.execute("SELECT clock, since, until FROM clocks WHERE session = ? ORDER BY clock, since", (seq,))
+    counts = db.execute("SELECT slot, kind, name, number FROM counts WHERE session = ? ORDER BY slot, kind", (seq,))
+    branches = db.execute("SELECT since, branch FROM branches WHERE session = ? ORDER BY since", (seq,))
+    return Digest(
+        [Stretch(*row) for row in stretches],
+        {Tally(slot, kind, names[name]): number for slot, kind, name, number in counts},
+        [(at, names[branch]) for at, branch in branches],
+    )
+
+
+def parts_of_day(db: apsw.Connection, day: int, names: Names) -> Iterator[Part]:
+    """Return the digested sessions that have anything in a UTC day."""
+    found = db.execute(
+        """SELECT s.seq FROM session_days d JOIN sessions s ON s.seq = d.session
+           WHERE d.day = ? AND s.digest IS NOT NULL ORDER BY s.seq""",
+        (day,),
+    )
+    for seq in [row[0] for row in found]:
+        facts = part_facts(db, seq)
+        if facts is not None:
+            yield Part(**facts, digest=digest_of(db, seq, names))
+
+
+def clear(db: apsw.Connection) -> None:
+    """Forget every digest and rollup: all of them are made again."""
+    db.execute("UPDATE sessions SET digest = NULL")
+    tables = ("clocks", "counts", "branches", "session_days", "outdated_days", "days", "day_shares", "day_files",
+              "month_files")  # fmt: skip
+    for table in tables:
+        db.execute(f"DELETE FROM {table}")
+
+
+# --- rollups ----------------------------------------------------------------------------------------------------------
+
+
+def outdated(db: apsw.Connection) -> list[int]:
+    """Return the UTC days whose rollup is outdated."""
+    return [row[0] for row in db.execute("SELECT day FROM outdated_days ORDER BY day")]
+
+
+def put_day(db: apsw.Connection, day: Day, shares: Shares) -> None:
+    """Keep the rollup of a UTC day; months are `put_month`'s."""
+    number = day.day
+    for table in ("days", "day_shares", "day_files", "outdated_days"):
+        db.execute(f"DELETE FROM {table} WHERE day = ?", (number,))
+    if not any(day.begun) and not shares:
+        return
+    packed = [_pack(getattr(day, name)) for name in _ARRAYS] + [_pack(getattr(day, name)) for name in _PAIRS]
+    db.execute(f"INSERT INTO days (day, {_COLUMNS}) VALUES (?{', ?' * len(packed)})", (number, *packed))
+    for (kind, name), share in sorted(shares.items()):
+        told = _number(db, name)
+        if kind == FILE:
+            file = (number, told, share.sessions, share.reads, share.edits)
+            db.execute("INSERT INTO day_files VALUES (?, ?, ?, ?, ?)", file)
+        else:
+            row = (kind, number, told, share.active_ms, share.sessions, share.calls, share.reads, share.edits)
+            db.execute("INSERT INTO day_shares VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def put_month(db: apsw.Connection, month: int, first: int, last: int) -> None:
+    """Add up the files of a month, whose UTC days are given."""
+    db.execute("DELETE FROM month_files WHERE month = ?", (month,))
+    db.execute(
+        """INSERT INTO month_files SELECT ?, path, sum(sessions), sum(reads), sum(edits) FROM day_files
+           WHERE day BETWEEN ? AND ? GROUP BY path""",
+        (month, first, last),
+    )
+
+
+def days(db: apsw.Connection, first: int, last: int) -> Iterator[Day]:
+    """Return the rollups of the UTC days from the first to the last, of those that have one."""
+    for number, *packed in db.execute(
+        f"SELECT day, {_COLUMNS} FROM days WHERE day BETWEEN ? AND ? ORDER BY day", (first, last)
+    ):
+        day = Day(day=number)
+        for name, column in zip((*_ARRAYS, *_PAIRS), packed, strict=True):
+            setattr(day, name, None if column is None else _unpack(column, SLOTS if name in _ARRAYS else 0))
+        yield day
+
+
+def shares(db: apsw.Connection, first: int, last: int, without: Iterable[int], names: Names) -> Shares:
+    """Add up the shares of clients, branches and tools over the UTC days from the first to the last."""
+    found: Shares = {}
+    for kind in (CLIENT, BRANCH, TOOL):
+        # A sum for all days, less those few that are left out, spares a condition on each row.
+        for sign, chosen in ((1, [(first, last)]), (-1, [(day, day) for day in without if first <= day <= last])):
+            for since, until in chosen:
+                for name, ms, sessions, calls, reads, edits in db.execute(
+                    """SELECT name, sum(active_ms), sum(sessions), sum(calls), sum(reads), sum(edits) FROM day_shares
+                       WHERE kind = ? AND day BETWEEN ? AND ? GROUP BY name""",
+                    (kind, since, until),
+                ):
+                    part = Share(
+                        None if ms is None else sign * ms, sign * sessions, sign * calls, sign * reads, sign * edits
+                    )
+                    found.setdefault((kind, names[name]), Share()).add(part)
+    return found
+
+
+def files(db: apsw.Connection, spans: Sequence[tuple[str, int, int, int]], names: Names) -> Shares:
+    """Add up the files of several spans of time, given as (`month` or `day`, first, last, sign)."""
+    sums: dict[int, list[int]] = {}
+    for unit, first, last, sign in spans:
+        table = {"month": "month_files", "day": "day_files"}[unit]
+        for path, *numbers in db.execute(
+            f"""SELECT path, sum(sessions), sum(reads), sum(edits) FROM {table}
+                WHERE {unit} BETWEEN ? AND ? GROUP BY path""",
+            (first, last),
+        ):
+            known = sums.setdefault(path, [0, 0, 0])
+            for index, number in enumerate(numbers):
+                known[index] += sign * number
+    return {
+        (FILE, names[path]): Share(None, sessions, 0, reads, edits)
+        for path, (sessions, reads, edits) in sums.items()
+        if sessions or reads or edits
+    }
+
+
+def _pack(numbers: "array[int] | None") -> bytes | None:
+    """Write numbers in 4 bytes each, or in 8 where one needs them; all zeros in none."""
+    if numbers is None:
+        return None
+    if not any(numbers):
+        return b""
+    packed = array("I" if max(numbers) < 1 << 32 else "Q", numbers)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return bytes([packed.itemsize]) + packed.tobytes()
+
+
+def _unpack(packed: object, length: int) -> "array[int]":
+    """Read what `_pack` wrote; what is no longer that counts as nothing."""
+    nothing = array("Q", bytes(8 * length))
+    if not isinstance(packed, bytes) or not packed:
+        return nothing
+    found: array[int] = array("Q" if packed[0] == 8 else "I")
+    try:
+        found.frombytes(packed[1:])
+    except ValueError:
+        return nothing
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found if not length or len(found) == length else nothing
