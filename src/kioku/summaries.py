@@ -26,6 +26,9 @@ EDIT: Final = 3
 PROMPTED: Final = 4
 ACTIVITY: Final = 5
 
+# The same by the branch that was worked on.
+ON_BRANCH: Final = {CALL: 6, READ: 7, EDIT: 8}
+
 # What has a share of the time and the work.
 CLIENT: Final = 1
 BRANCH: Final = 2
@@ -60,10 +63,16 @@ class Digest(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One session as rollups see it. `gap_before` is the silence since its conversation's session before it (ms)."""
+    """One session as rollups see it: its first and last activity's start, and when the last of them was over.
+
+    `gap_before` is the silence since its conversation's session before it (ms).
+    """
 
     seq: int
     started_at: int
+    first_at: int
+    last_start_at: int
+    until: int
     client: str | None
     empty: bool
     active_ms: int | None
@@ -74,10 +83,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def days(self) -> range:
         """Return the UTC days in which there is anything of it."""
-        stretches = self.digest.stretches
-        instants = [self.started_at, *(s.since for s in stretches), *(s.until - 1 for s in stretches)]
-        found = [at // times.DAY for at in instants] + [tally.slot // SLOTS for tally in self.digest.counts]
-        return range(min(found), max(found) + 1)
+        first, last = self.slots[0], self.slots[-1]
+        start = self.started_at // SLOT  # a person may have moved it
+        return range(min(first, start) // SLOTS, max(last, start) // SLOTS + 1)
+
+    @property
+    def slots(self) -> range:
+        """Return the slots from its first activity to the end of its last."""
+        return range(self.first_at // SLOT, max(self.last_start_at, self.until - 1) // SLOT + 1)
 
 
 def zeros() -> "array[int]":
@@ -88,16 +101,17 @@ def zeros() -> "array[int]":
 class Day(msgspec.Struct, kw_only=True):
     """A UTC day by slots: ms on each clock, and numbers.
 
-    `together` counts time that several sessions share once. `agent` and `waiting` are None when no session of the day
-    knows them. `lengths` are the active times of the sessions begun in it, `gaps` the silences over 5 minutes that
-    ended in it, both in pairs: slot, ms.
+    `together` counts time that several sessions share once. `known` is how many sessions know whose turn it was: where
+    none does, `agent` and `waiting` are unknown. `lengths` are the active times of the sessions begun in it, `gaps` the
+    silences over 5 minutes that ended in it, both in pairs: slot, ms.
     """
 
     day: int
     active: "array[int]" = msgspec.field(default_factory=zeros)
     together: "array[int]" = msgspec.field(default_factory=zeros)
-    agent: "array[int] | None" = None
-    waiting: "array[int] | None" = None
+    agent: "array[int]" = msgspec.field(default_factory=zeros)
+    waiting: "array[int]" = msgspec.field(default_factory=zeros)
+    known: "array[int]" = msgspec.field(default_factory=zeros)
     calls: "array[int]" = msgspec.field(default_factory=zeros)
     prompts: "array[int]" = msgspec.field(default_factory=zeros)
     reads: "array[int]" = msgspec.field(default_factory=zeros)

@@ -25,7 +25,7 @@ T0 = 1_780_000_000_000
 TIMEOUT = 30 * MINUTE
 PROJECT = redact("project")
 
-# What a rebuild may change: the number of the row, when it was written, and whether it has a digest already.
+# What a rebuild may change: the number of the row, and when it was written.
 _UNSTABLE = ("seq", "updated_at", "digest")
 
 

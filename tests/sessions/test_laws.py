@@ -1,12 +1,10 @@
 """The laws of deriving sessions from activities, on the pure rules and on the real store.
 
-The reference below is written from the definitions alone and shares nothing with the program but the reports: a
-session is a connected part of "starts while the other one still holds the session open", active time a connected part
-of "at most five minutes apart".
+What they are held to is in `pairwise`, which shares nothing with the program but the reports.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations, pairwise
+from collections.abc import Iterable, Sequence
+from itertools import pairwise as neighbours
 from random import Random
 
 import pytest
@@ -27,6 +25,7 @@ from kioku.models import (
 from kioku.sessions import derive
 from kioku.sessions.canonical import canonical
 from kioku.sessions.derive import Timeouts
+from tests.sessions import pairwise
 from tests.sessions.stage import HOUR, MINUTE, T0, TIMEOUT, Stage, read, report
 
 HALF_HOUR = Timeouts(((0, TIMEOUT),))
@@ -71,54 +70,6 @@ steps = st.lists(
 ).map(lambda found: Timeouts(tuple(sorted(found))))  # fmt: skip
 
 
-# --- the reference --------------------------------------------------------------------------------------------
-
-
-def parts(found: Sequence[Report], are_near: Callable[[Report, Report], bool]) -> list[list[Report]]:
-    """Divide activities into the connected parts of a relation, comparing each with each."""
-    part = {index: {index} for index in range(len(found))}
-    for one, other in combinations(range(len(found)), 2):
-        if are_near(found[one], found[other]) and part[one] is not part[other]:
-            part[one] |= part[other]
-            for member in part[other]:
-                part[member] = part[one]
-    different = {id(members): members for members in part.values()}
-    return sorted(
-        ([found[index] for index in members] for members in different.values()),
-        key=lambda members: min(member.at for member in members),
-    )
-
-
-def end(activity: Report) -> int:
-    return activity.at + (activity.took if activity.took is not None else 0)
-
-
-def gap(one: Report, other: Report) -> int:
-    """Return the time between two activities; parallel ones have none."""
-    return max(0, other.at - end(one), one.at - end(other))
-
-
-def reference_sessions(found: Sequence[Report], timeout: Callable[[int], int]) -> list[list[Report]]:
-    def in_one_session(one: Report, other: Report) -> bool:
-        first, second = sorted((one, other), key=lambda activity: activity.at)
-        return second.at - end(first) < timeout(first.at)
-
-    return parts(found, in_one_session)
-
-
-def reference_active(session: Sequence[Report]) -> int:
-    stretches = parts(session, lambda one, other: gap(one, other) <= 5 * MINUTE)
-    return sum(max(map(end, stretch)) - min(activity.at for activity in stretch) for stretch in stretches)
-
-
-def reference_step(timeouts: Timeouts) -> Callable[[int], int]:
-    def at(instant: int) -> int:
-        earlier = [length for since, length in timeouts.steps if since <= instant]
-        return earlier[-1] if earlier else timeouts.steps[0][1]
-
-    return at
-
-
 def derived(found: Iterable[Report], timeouts: Timeouts = HALF_HOUR) -> list[derive.Run]:
     return [run for run, _ in derive.runs(canonical(found, served=True).reports, timeouts)]
 
@@ -135,10 +86,10 @@ def boundaries(found: Iterable[derive.Run]) -> list[tuple[int, int]]:
 def test_sessions_and_active_time_are_those_of_the_slow_reference_to_the_millisecond(
     found: list[Report], timeouts: Timeouts
 ) -> None:
-    expected = reference_sessions(found, reference_step(timeouts))
+    expected = pairwise.sessions(found, pairwise.step(timeouts))
     runs = derived(found, timeouts)
-    assert boundaries(runs) == [(min(a.at for a in part), max(map(end, part))) for part in expected]
-    assert [run.active_ms for run in runs] == [reference_active(part) for part in expected]
+    assert boundaries(runs) == [(min(a.at for a in part), max(map(pairwise.end, part))) for part in expected]
+    assert [run.active_ms for run in runs] == [pairwise.active(part) for part in expected]
     assert [run.activities for run in runs] == [sum(a.kind != SERVER_START for a in part) for part in expected]
 
 
@@ -172,7 +123,7 @@ def test_sessions_of_a_stream_never_overlap_and_active_time_is_within_the_span(
     found: list[Report], timeouts: Timeouts
 ) -> None:
     runs = derived(found, timeouts)
-    assert all(one.last_activity_at < next_.first_activity_at for one, next_ in pairwise(runs))
+    assert all(one.last_activity_at < next_.first_activity_at for one, next_ in neighbours(runs))
     assert all(0 <= run.active_ms <= run.last_activity_at - run.first_activity_at for run in runs)
 
 
@@ -335,11 +286,11 @@ def test_the_rows_of_the_store_are_those_of_the_slow_reference(found: list[Repor
     shuffler.shuffle(shuffled)
     with played(shuffled, (2, 1)) as stage:
         rows = stage.nameless()
-    expected = reference_sessions(found, lambda _: TIMEOUT)
+    expected = pairwise.sessions(found, lambda _: TIMEOUT)
     assert [(row["started_at"], row["last_activity_at"]) for row in rows] == [
-        (min(a.at for a in part), max(map(end, part))) for part in expected
+        (min(a.at for a in part), max(map(pairwise.end, part))) for part in expected
     ]
-    assert [row["active_ms"] for row in rows] == [reference_active(part) for part in expected]
+    assert [row["active_ms"] for row in rows] == [pairwise.active(part) for part in expected]
     for row, part in zip(rows, expected, strict=True):
         paths = {a.path for a in part if a.path is not None}
         counts = {
@@ -369,7 +320,7 @@ def test_a_late_report_changes_the_rows_as_if_it_had_come_in_time_whatever_the_s
                 stage.take(stream, [one], NOW)
             results.append(stage.nameless())
     assert results[0] == results[1]
-    expected = reference_sessions(found, reference_step(timeouts))
+    expected = pairwise.sessions(found, pairwise.step(timeouts))
     assert [row["started_at"] for row in results[0]] == [min(a.at for a in part) for part in expected]
 
 

@@ -10,7 +10,7 @@ import apsw
 import msgspec
 
 from kioku.errors import UsageError
-from kioku.models import Session, TouchedFile
+from kioku.models import SOURCES, Session, TouchedFile
 from kioku.sessions import sweep
 from kioku.sessions.lease import Verdict
 from kioku.store import sessions as rows
@@ -143,16 +143,24 @@ def files(db: apsw.Connection, session_id: str, *, limit: int = 100) -> list[Tou
     return [TouchedFile(path=path, reads=r, edits=e, first_at=f, last_at=last) for path, r, e, f, last in found]
 
 
+# What was told within a session's runs. The view says the same; asked for one session, it would look at all.
+_WITHIN = """
+FROM sessions s JOIN runs u ON u.session = s.seq
+JOIN reports r ON r.stream = u.stream AND r.at >= u.since AND r.at < coalesce(
+  (SELECT min(n.since) FROM runs n WHERE n.stream = u.stream AND n.since > u.since), 9223372036854775807)
+JOIN names k ON k.id = r.kind LEFT JOIN names t ON t.id = r.tool LEFT JOIN names p ON p.id = r.path
+WHERE s.id = ? AND r.hidden IS NULL
+AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source)"""
+
+
 def activities(db: apsw.Connection, session_id: str, *, limit: int = 50) -> list[Activity]:
     """Return the latest activities of a session, newest first."""
     found = db.execute(
-        """SELECT a.at, a.took_ms, a.kind, a.tool, a.path, a.source, a.ok, a.detail
-           FROM sessions s JOIN activities a ON a.session_id = s.id
-           WHERE s.id = ? ORDER BY a.at DESC LIMIT ?""",
+        f"SELECT r.at, r.took, k.text, t.text, p.text, r.source, r.ok, r.detail {_WITHIN} ORDER BY r.at DESC LIMIT ?",
         (session_id, limit),
     )
     return [
-        Activity(at, took, kind, tool, path, source, None if ok is None else bool(ok), detail)
+        Activity(at, took, kind, tool, path, SOURCES.get(source, "sweep"), None if ok is None else bool(ok), detail)
         for at, took, kind, tool, path, source, ok, detail in found
     ]
 
@@ -160,8 +168,6 @@ def activities(db: apsw.Connection, session_id: str, *, limit: int = 50) -> list
 def tools(db: apsw.Connection, session_id: str) -> list[tuple[str, int]]:
     """Return how often each tool was called in a session, the most called first."""
     found = db.execute(
-        """SELECT tool, count(*) FROM activities WHERE session_id = ? AND tool IS NOT NULL
-           GROUP BY tool ORDER BY 2 DESC, 1""",
-        (session_id,),
+        f"SELECT t.text, count(*) {_WITHIN} AND r.tool IS NOT NULL GROUP BY t.text ORDER BY 2 DESC, 1", (session_id,)
     )
     return [(name, count) for name, count in found]

@@ -4,6 +4,7 @@ Everything that counts is kept by quarters of an hour in UTC, of which the days 
 the millisecond. The sums are those of the session itself, since the same rules make both.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
@@ -11,7 +12,20 @@ from typing import Final
 from kioku.models import FILE_EDIT, FILE_READ, PROMPT, Report
 from kioku.sessions import derive
 from kioku.sessions.derive import Timeouts
-from kioku.summaries import ACTIVITY, CALL, CLOCKS, EDIT, PROMPTED, READ, SLOT, Digest, Stretch, Tally
+from kioku.summaries import (
+    ACTIVITY,
+    CALL,
+    CLOCKS,
+    EDIT,
+    NO_NAME,
+    ON_BRANCH,
+    PROMPTED,
+    READ,
+    SLOT,
+    Digest,
+    Stretch,
+    Tally,
+)
 
 _NOTHING_YET: Final = Timeouts(((0, 0),))  # where a run ends has been decided: digests do not ask
 
@@ -28,10 +42,12 @@ def digest(activities: Sequence[Report]) -> Digest:
         if activity.branch is not None and (not branches or branches[-1][1] != run.branch):
             assert run.branch is not None
             branches.append((activity.at, run.branch))
+    changes = _changes(branches)
+    for activity in activities:
         if derive.is_counted(activity):
-            for tally in _tallies(activity):
+            for tally in _tallies(activity, changes):
                 counts[tally] = counts.get(tally, 0) + 1
-    return Digest([stretch for clock in CLOCKS for stretch in stretches[clock]], counts, _changes(branches))
+    return Digest([stretch for clock in CLOCKS for stretch in stretches[clock]], counts, changes)
 
 
 def united(digests: Iterable[Digest]) -> Digest:
@@ -71,7 +87,7 @@ def _changes(branches: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
     return found
 
 
-def _tallies(activity: Report) -> list[Tally]:
+def _tallies(activity: Report, branches: list[tuple[int, str]]) -> list[Tally]:
     slot = activity.at // SLOT
     found = [Tally(slot, ACTIVITY, "")]
     if activity.tool is not None:
@@ -80,7 +96,11 @@ def _tallies(activity: Report) -> list[Tally]:
         found.append(Tally(slot, PROMPTED, ""))
     if activity.path is not None and activity.kind in (FILE_READ, FILE_EDIT):
         found.append(Tally(slot, EDIT if activity.kind == FILE_EDIT else READ, activity.path))
-    return found
+    # Before the first branch that is known it is that one.
+    index = max(0, bisect_right(branches, activity.at, key=lambda change: change[0]) - 1)
+    branch = branches[index][1] if branches else NO_NAME
+    on_branch = [Tally(slot, ON_BRANCH[tally.kind], branch) for tally in found if tally.kind in ON_BRANCH]
+    return found + on_branch
 
 
 def checksum(activities: Iterable[Report], *facts: object) -> bytes:

@@ -21,6 +21,7 @@ from kioku.summaries import (
     EDIT,
     FILE,
     NO_NAME,
+    ON_BRANCH,
     PROMPTED,
     READ,
     SLOT,
@@ -32,7 +33,6 @@ from kioku.summaries import (
     Share,
     Shares,
     Stretch,
-    zeros,
 )
 
 
@@ -40,15 +40,15 @@ def day(number: int, parts: Iterable[Part]) -> Day:
     """Make the rollup of a UTC day out of the sessions that may have something in it; empty ones count nowhere."""
     start = number * times.DAY
     found = Day(day=number)
-    agent, waiting = zeros(), zeros()
-    clocks = {ACTIVE_CLOCK: found.active, AGENT_CLOCK: agent, WAITING_CLOCK: waiting}
+    clocks = {ACTIVE_CLOCK: found.active, AGENT_CLOCK: found.agent, WAITING_CLOCK: found.waiting}
     counted = {CALL: found.calls, PROMPTED: found.prompts, READ: found.reads, EDIT: found.edits}
     active: list[Stretch] = []
-    knows = False
     for part in sorted(parts, key=lambda part: (part.started_at, part.seq)):
         if part.empty:
             continue
-        knows = knows or part.agent_ms is not None
+        if part.agent_ms is not None:
+            for slot in range(max(part.slots[0], number * SLOTS), min(part.slots[-1] + 1, (number + 1) * SLOTS)):
+                found.known[slot - number * SLOTS] += 1
         for stretch in part.digest.stretches:
             _spread(clocks[stretch.clock], stretch, start)
             if stretch.clock == ACTIVE_CLOCK:
@@ -67,8 +67,6 @@ def day(number: int, parts: Iterable[Part]) -> Day:
                 found.gaps.extend(((at - start) // SLOT, min(gap, _MOST)))
     for stretch in union(active):
         _spread(found.together, stretch, start)
-    if knows:
-        found.agent, found.waiting = agent, waiting
     return found
 
 
@@ -78,7 +76,7 @@ _MOST: Final = (1 << 32) - 1
 def _gaps(part: Part) -> Iterator[tuple[int, int]]:
     """Return the silences that end the active stretches, as (when it was over, ms)."""
     if part.gap_before is not None and part.gap_before > ACTIVE_GAP:
-        yield part.started_at, part.gap_before
+        yield part.first_at, part.gap_before
     active = [stretch for stretch in part.digest.stretches if stretch.clock == ACTIVE_CLOCK]
     for before, after in pairwise(active):
         yield after.since, after.since - before.until
@@ -119,14 +117,15 @@ def shares(parts: Iterable[Part], since: int, until: int) -> Shares:
                 _of(here, BRANCH, name).add(Share(ms))
                 client.add(Share(ms))
         for tally, number in part.digest.counts.items():
-            if tally.kind in _TALLIED:
-                share = _of(here, _TALLIED[tally.kind], tally.name)
-                if since <= tally.slot * SLOT < until:
-                    counted = Share(
-                        calls=number * (tally.kind == CALL), reads=number * (tally.kind == READ),
-                        edits=number * (tally.kind == EDIT),
-                    )  # fmt: skip
-                    share.add(counted)
+            kind, column = _TALLIED.get(tally.kind, (0, ""))
+            if not kind:
+                continue
+            share = _of(here, kind, tally.name)
+            if since <= tally.slot * SLOT < until:
+                counted = Share()
+                setattr(counted, column, number)
+                share.add(counted)
+                if kind != BRANCH:
                     client.add(counted)
         for key, share in here.items():
             share.sessions = int(begins)
@@ -135,7 +134,11 @@ def shares(parts: Iterable[Part], since: int, until: int) -> Shares:
     return found
 
 
-_TALLIED: Final = {CALL: TOOL, READ: FILE, EDIT: FILE}
+# Whose share it is that something was counted, and as what.
+_TALLIED: Final = {
+    CALL: (TOOL, "calls"), READ: (FILE, "reads"), EDIT: (FILE, "edits"), ON_BRANCH[CALL]: (BRANCH, "calls"),
+    ON_BRANCH[READ]: (BRANCH, "reads"), ON_BRANCH[EDIT]: (BRANCH, "edits"),
+}  # fmt: skip
 
 
 def _of(found: Shares, kind: int, name: str) -> Share:

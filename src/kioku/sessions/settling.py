@@ -4,8 +4,8 @@ Reports must be right on a store that nobody settles, so the same functions give
 process that sweeps settles some; correctness never depends on how much.
 """
 
+import datetime
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 import apsw
@@ -82,7 +82,7 @@ def parts(db: apsw.Connection, seqs: Iterable[int]) -> Iterator[tuple[Part, byte
 
 def checksum(part: Part, members: Iterable[Report]) -> bytes:
     """Return the checksum of what a session's digest and its place in the rollups are made from."""
-    facts = (part.started_at, part.client, part.empty, part.active_ms, part.agent_ms, part.gap_before)
+    facts = (part.started_at, part.until, part.client, part.empty, part.active_ms, part.agent_ms, part.gap_before)
     return digest.checksum(members, *facts)
 
 
@@ -101,15 +101,18 @@ def _from_files(db: apsw.Connection, seq: int) -> Digest:
 
 
 def month_of(day: int) -> int:
-    """Return the month of a UTC day, counted from the year 0."""
-    date = datetime.fromtimestamp(day * times.DAY / 1000, UTC)
+    """Return the month of a UTC day, counted from the year 0; before the year 1 and after 9999, the nearest."""
+    date = datetime.date.fromordinal(min(max(day + _EPOCH, 1), _LAST_DAY))
     return date.year * 12 + date.month - 1
 
 
 def month_days(month: int) -> tuple[int, int]:
-    """Return the first and the last UTC day of a month."""
-    first, after = (
-        int(datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC).timestamp()) // 86_400
-        for number in (month, month + 1)
-    )
-    return first, after - 1
+    """Return the first and the last UTC day of a month; the last that there is has all that come after it."""
+    first = datetime.date(month // 12, month % 12 + 1, 1).toordinal() - _EPOCH
+    if month >= month_of(_LAST_DAY):
+        return first, 1 << 60
+    return first, datetime.date((month + 1) // 12, (month + 1) % 12 + 1, 1).toordinal() - _EPOCH - 1
+
+
+_EPOCH: Final = datetime.date(1970, 1, 1).toordinal()
+_LAST_DAY: Final = datetime.date.max.toordinal()

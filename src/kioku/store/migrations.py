@@ -190,7 +190,7 @@ AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.sourc
 _UNDERSTANDING = """
 ALTER TABLE sessions ADD COLUMN digest BLOB;
 CREATE INDEX sessions_undigested ON sessions (seq) WHERE digest IS NULL;
-CREATE INDEX sessions_by_activity ON sessions (last_activity_at);
+CREATE INDEX sessions_empty ON sessions (started_at) WHERE empty = 1;
 
 CREATE TABLE runs (
   stream INTEGER NOT NULL REFERENCES streams(id), since INTEGER NOT NULL,
@@ -219,8 +219,8 @@ CREATE TABLE session_days (
 CREATE INDEX session_days_by_day ON session_days (day);
 CREATE TABLE outdated_days (day INTEGER PRIMARY KEY);
 CREATE TABLE days (
-  day INTEGER PRIMARY KEY, active BLOB, together BLOB, agent BLOB, waiting BLOB, calls BLOB, prompts BLOB, reads BLOB,
-  edits BLOB, begun BLOB, lengths BLOB, gaps BLOB
+  day INTEGER PRIMARY KEY, active BLOB, together BLOB, agent BLOB, waiting BLOB, known BLOB, calls BLOB,
+  prompts BLOB, reads BLOB, edits BLOB, begun BLOB, lengths BLOB, gaps BLOB
 );
 CREATE TABLE day_shares (
   kind INTEGER NOT NULL, day INTEGER NOT NULL, name INTEGER NOT NULL, active_ms INTEGER, sessions INTEGER NOT NULL,
@@ -234,6 +234,26 @@ CREATE TABLE month_files (
   month INTEGER NOT NULL, path INTEGER NOT NULL, sessions INTEGER NOT NULL, reads INTEGER NOT NULL,
   edits INTEGER NOT NULL, PRIMARY KEY (month, path)
 ) WITHOUT ROWID;
+
+DROP VIEW activities;
+CREATE VIEW activities AS
+SELECT (SELECT s.id FROM runs u JOIN sessions s ON s.seq = u.session WHERE u.stream = r.stream AND u.since <= r.at
+        ORDER BY u.since DESC LIMIT 1) AS session_id,
+       r.at AS at, r.took AS took_ms, k.text AS kind, t.text AS tool, p.text AS path, b.text AS branch,
+       CASE r.source WHEN 1 THEN 'transcript' WHEN 2 THEN 'server' WHEN 3 THEN 'hook' ELSE 'sweep' END AS source,
+       r.ok AS ok, r.detail AS detail
+FROM reports r JOIN names k ON k.id = r.kind LEFT JOIN names t ON t.id = r.tool LEFT JOIN names p ON p.id = r.path
+LEFT JOIN names b ON b.id = r.branch
+WHERE r.hidden IS NULL AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source);
+
+DROP VIEW session_turns;
+CREATE VIEW session_turns AS
+SELECT (SELECT s.id FROM runs u JOIN sessions s ON s.seq = u.session WHERE u.stream = t.stream AND u.since <= t.at
+        ORDER BY u.since DESC LIMIT 1) AS session_id,
+       t.at AS at, t.role AS role, t.text AS text, m.text AS model
+FROM turns t LEFT JOIN names m ON m.id = t.model
+WHERE NOT EXISTS (SELECT 1 FROM reports r WHERE r.key = t.key AND r.source = t.source AND r.hidden IS NOT NULL)
+AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.source);
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING)

@@ -30,16 +30,11 @@ from kioku.summaries import (
     Tally,
 )
 
-_ARRAYS: Final = ("active", "together", "agent", "waiting", "calls", "prompts", "reads", "edits", "begun")
+_ARRAYS: Final = ("active", "together", "agent", "waiting", "known", "calls", "prompts", "reads", "edits", "begun")
 _PAIRS: Final = ("lengths", "gaps")
 _COLUMNS: Final = ", ".join((*_ARRAYS, *_PAIRS))
 
 # --- digests ----------------------------------------------------------------------------------------------------------
-
-
-def undigested(db: apsw.Connection) -> list[int]:
-    """Return the sessions (their row numbers) that have no digest of what they say now, the latest first."""
-    return [row[0] for row in db.execute("SELECT seq FROM sessions WHERE digest IS NULL ORDER BY seq DESC")]
 
 
 def has_unsettled(db: apsw.Connection) -> bool:
@@ -95,16 +90,18 @@ def _number(db: apsw.Connection, name: str) -> int:
 def part_facts(db: apsw.Connection, seq: int) -> dict[str, Any] | None:
     """Return what a `Part` says of a session beside its digest."""
     row = db.execute(
-        """SELECT s.started_at, s.client, s.empty, s.active_ms, s.agent_ms,
-                  s.started_at - (SELECT c.last_activity_at FROM sessions c WHERE c.id = s.continues)
+        """SELECT s.started_at, s.first_activity_at, s.last_start_at, s.last_activity_at, s.client, s.empty,
+                  s.active_ms, s.agent_ms,
+                  s.first_activity_at - (SELECT c.last_activity_at FROM sessions c WHERE c.id = s.continues)
            FROM sessions s WHERE s.seq = ?""",
         (seq,),
     ).fetchone()
     if row is None:
         return None
+    numbers = dict(zip(("started_at", "first_at", "last_start_at", "until"), row, strict=False))
     return {
-        "seq": seq, "started_at": whole(row[0]) or 0, "client": text(row[1]), "empty": bool(row[2]),
-        "active_ms": whole(row[3]), "agent_ms": whole(row[4]), "gap_before": whole(row[5]),
+        "seq": seq, **{name: whole(number) or 0 for name, number in numbers.items()}, "client": text(row[4]),
+        "empty": bool(row[5]), "active_ms": whole(row[6]), "agent_ms": whole(row[7]), "gap_before": whole(row[8]),
     }  # fmt: skip
 
 
@@ -118,6 +115,13 @@ def digest_of(db: apsw.Connection, seq: int, names: Names) -> Digest:
         {Tally(slot, kind, names[name]): number for slot, kind, name, number in counts},
         [(at, names[branch]) for at, branch in branches],
     )
+
+
+def undigested_within(db: apsw.Connection, since: int, until: int) -> list[int]:
+    """Return the sessions without a digest that have anything in a stretch of time, stream by stream."""
+    query = """SELECT seq FROM sessions WHERE digest IS NULL AND started_at < ? AND last_activity_at >= ?
+               ORDER BY stream, seq"""
+    return [row[0] for row in db.execute(query, (until, since))]
 
 
 def parts_of_day(db: apsw.Connection, day: int, names: Names) -> Iterator[Part]:
@@ -186,7 +190,7 @@ def days(db: apsw.Connection, first: int, last: int) -> Iterator[Day]:
     ):
         day = Day(day=number)
         for name, column in zip((*_ARRAYS, *_PAIRS), packed, strict=True):
-            setattr(day, name, None if column is None else _unpack(column, SLOTS if name in _ARRAYS else 0))
+            setattr(day, name, _unpack(column, SLOTS if name in _ARRAYS else 0))
         yield day
 
 
@@ -229,10 +233,8 @@ def files(db: apsw.Connection, spans: Sequence[tuple[str, int, int, int]], names
     }
 
 
-def _pack(numbers: "array[int] | None") -> bytes | None:
+def _pack(numbers: "array[int]") -> bytes:
     """Write numbers in 4 bytes each, or in 8 where one needs them; all zeros in none."""
-    if numbers is None:
-        return None
     if not any(numbers):
         return b""
     packed = array("I" if max(numbers) < 1 << 32 else "Q", numbers)

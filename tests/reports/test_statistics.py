@@ -1,0 +1,94 @@
+"""Figures against the slow reference: whatever a store was told, in whatever order, they are the definitions'."""
+
+import datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from kioku.days import Calendar, Range
+from kioku.reports import statistics
+from kioku.sessions import settling
+from tests.reports import calendars, reference
+from tests.reports.years import Year, generated, small_years, streams_of
+from tests.sessions.stage import Stage
+
+_NUMBERS = ("clocks", "sessions", "calls", "prompts", "reads", "edits")
+_SHARES = ("clients", "branches", "modules", "files", "tools")
+
+
+def module_of(path: str) -> str | None:
+    return path.partition("/")[0] if path.startswith("src/") else None
+
+
+def asked(stage: Stage, place: tuple[str, int], first: datetime.date, last: datetime.date, now: int) -> dict[str, Any]:
+    """Return the figures of the program, in the reference's shape."""
+    calendar = Calendar(*place)
+    wanted = Range(first, last, calendar.day(first)[0], calendar.day(last)[1])
+    found = stage.store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now, modules=module_of))
+    plain: dict[str, Any] = msgspec.to_builtins(found, builtin_types=(datetime.date,))
+    longest = plain["lengths"].pop("longest_id")
+    if longest is not None:
+        row = stage.store.read(
+            lambda db: db.execute("SELECT stream, started_at FROM sessions WHERE id = ?", (longest,)).fetchone()
+        )
+        assert row is not None
+        numbers = stage.store.read(lambda db: [n for (n,) in db.execute("SELECT id FROM streams ORDER BY id")])
+        plain["longest"] = (numbers.index(row[0]), row[1])
+    for name in _SHARES:
+        plain[name] = {share.pop("name"): share for share in plain[name]}
+        plain[name].pop("", None)
+    return plain
+
+
+def expected(
+    stage: Stage, place: tuple[str, int], first: datetime.date, last: datetime.date, now: int
+) -> dict[str, Any]:
+    found = reference.statistics(
+        streams_of(stage.store), calendars.calendar(*place), first, last, now, module_of=module_of
+    )
+    longest = found["lengths"].pop("longest")
+    if longest:
+        found["longest"] = longest
+    for name in _SHARES:
+        for share in found[name].values():
+            present = share.pop("present")
+            assert present or share["sessions"]
+            if name == "modules":
+                share["sessions"] = None
+    return found
+
+
+def agree(stage: Stage, place: tuple[str, int], first: datetime.date, last: datetime.date, now: int) -> None:
+    ours, theirs = asked(stage, place, first, last, now), expected(stage, place, first, last, now)
+    assert ours.pop("longest", None) in theirs.pop("longest", [None])
+    for name in theirs:
+        assert ours[name] == theirs[name], name
+    assert ours == theirs
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(small_years())
+def test_every_figure_is_the_references_before_and_after_settling(year: Year) -> None:
+    with Stage() as stage:
+        for told in year.deliveries:
+            stage.take(stage.stream(told.stream), told.reports, told.now)
+        for settle in (False, True):
+            if settle:
+                stage.sweep(year.now)
+                settling.settle(stage.store)
+            for place in year.calendars:
+                agree(stage, place, year.first, year.last, year.now)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_generated_year_is_told_as_the_reference_tells_it(seed: int) -> None:
+    year = generated(seed, 40)
+    with Stage() as stage:
+        year.play(stage)
+        settling.settle(stage.store)
+        for place in year.calendars:
+            agree(stage, place, year.first, year.last, year.now)
+        middle = datetime.date(year.first.year, 6, 15)
+        agree(stage, year.calendars[0], middle, middle + datetime.timedelta(days=40), year.now)
