@@ -3,7 +3,7 @@
 import sys
 import time
 
-from scripts.benchmarks import bulk, capturing, crashes, project, recording, searching, starting
+from scripts.benchmarks import bulk, capturing, crashes, project, recording, reporting, searching, starting
 from scripts.benchmarks.figures import Figure
 
 BENCHMARKS = {
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "import": capturing.importing,
     "redact": capturing.redacting,
     "cleanup": bulk.cleanup,
+    "reports": reporting.reports,
     "scan": project.scan,
     "together": crashes.together,
     "kill": crashes.kill,

@@ -33,7 +33,7 @@ class Range(NamedTuple):
 
 
 class Hour(NamedTuple):
-    """A stretch of time in which the local clock shows one hour (0 to 23) of one day; `date` is the day it counts to."""
+    """A stretch of time in which the local clock shows one hour (0 to 23) of the day `date`."""
 
     since: int
     until: int

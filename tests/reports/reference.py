@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from kioku.models import (
     CONVERSATION_START,
     ECHO,
+    EVENT,
     EVIDENCE,
     FILE_EDIT,
     FILE_READ,
@@ -151,7 +152,7 @@ def _turns(activities: Sequence[Report]) -> tuple[Intervals, Intervals] | None:
 
     The gap before an activity belongs to whose turn it was, the assistant's only up to five minutes. A call's own
     length is the assistant's, as far as nothing before it lasted longer. The start of a server or a conversation is
-    nobody's work, and changes no turn.
+    nobody's work, and changes no turn; nor does an event, such as a compaction.
     """
     agent: Intervals = []
     waiting: Intervals = []
@@ -160,13 +161,14 @@ def _turns(activities: Sequence[Report]) -> tuple[Intervals, Intervals] | None:
     for activity in activities:
         begin, over = max(latest, activity.at), max(latest, end(activity))
         is_start = activity.kind in (SERVER_START, CONVERSATION_START)
+        is_aside = is_start or activity.kind == EVENT
         if turn == "agent" and begin - latest <= PAUSE:
             agent.append((latest, begin))
         if turn == "person":
             waiting.append((latest, begin))
         if activity.kind == TURN_END:
             turn = "person"
-        elif not is_start and (activity.kind == PROMPT or activity.source in (HOOK, TRANSCRIPT) or turn is not None):
+        elif not is_aside and (activity.kind == PROMPT or activity.source in (HOOK, TRANSCRIPT) or turn is not None):
             turn = "agent"
         if turn is not None and not is_start:
             agent.append((begin, over))

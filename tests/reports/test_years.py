@@ -1,16 +1,18 @@
 """Generated years hold what they promise, and the reference finds in them the sessions that the store has."""
 
 from collections import Counter
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kioku.models import FILE_EDIT, FILE_READ
 from tests.reports import reference
 from tests.reports.calendars import calendar
 from tests.reports.reference import Figures, Session
-from tests.reports.years import FAR_AHEAD, QUARTER, Year, generated, small_years, streams_of
+from tests.reports.years import FAR_AHEAD, QUARTER, Year, generated, ranges, small_years, streams_of
 from tests.sessions.stage import Stage
 
 # Of `Stage.nameless`, what the reference knows too.
@@ -18,6 +20,9 @@ NAMES = (
     "started_at", "last_activity_at", "client", "branch", "active_ms", "agent_ms", "waiting_ms", "activities",
     "tool_calls", "empty",
 )  # fmt: skip
+
+ADDED = ("sessions", "calls", "prompts", "reads", "edits", "hidden_empty")
+SHARES = ("clients", "branches", "modules", "files", "tools")
 
 
 def expected(session: Session) -> dict[str, Any]:
@@ -100,6 +105,46 @@ def test_the_figures_of_days_add_up_to_those_of_the_range(seed: int) -> None:
             assert total(found["days"], name) == found["clocks"][name]
         assert sum(map(sum, found["grid"])) == found["clocks"]["union_ms"] <= found["clocks"]["active_ms"]
         assert sum(s["active_ms"] for s in found["clients"].values()) == found["clocks"]["active_ms"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(small_years(), st.data())
+def test_the_figures_of_a_range_that_is_divided_add_up_to_those_of_the_whole(year: Year, data: st.DataObject) -> None:
+    first, last = data.draw(ranges(year))
+    middle = first + timedelta(days=data.draw(st.integers(0, min(3, (last - first).days))))
+    with Stage() as stage:
+        year.play(stage)
+        streams = streams_of(stage.store)
+
+    def figures(since: date, until: date) -> Figures:
+        found = reference.statistics(
+            streams, calendar(*year.calendars[0]), since, until, year.now, lambda path: path.partition("/")[0]
+        )
+        return {name: found[name] for name in ADDED} | {
+            "clocks": {name: ms or 0 for name, ms in found["clocks"].items()},
+            "grid": {(d, h): ms for d, row in enumerate(found["grid"]) for h, ms in enumerate(row)},
+            "shares": {
+                (kind, name, number): value
+                for kind in SHARES
+                for name, share in found[kind].items()
+                for number, value in share.items()
+                if number != "present" and value and (number != "sessions" or kind in ("clients", "branches"))
+            },
+        }
+
+    whole = figures(first, last)
+    parts = [figures(first, middle)] + ([figures(middle + timedelta(days=1), last)] if middle < last else [])
+    for name in ADDED:
+        assert sum(part[name] for part in parts) == whole[name]
+    for name in ("clocks", "grid", "shares"):
+        keys = {key for part in (whole, *parts) for key in part[name]}
+        assert {k: sum(part[name].get(k, 0) for part in parts) for k in keys} == {
+            k: whole[name].get(k, 0) for k in keys
+        }
+
+
+def module_of(path: str) -> str:
+    return path.partition("/")[0]
 
 
 def total(days: list[Figures], name: str) -> int:

@@ -316,3 +316,18 @@ def _activities(draw: st.DrawFn, stream: str, edge: int, others: Sequence[int]) 
     took = draw(st.sampled_from((*_LENGTHS, _NIGHT, _quarter_after(at) - at)))
     key = sorted(STREAMS).index(stream) * 1000 + draw(st.integers(0, 30))
     return told_of(key, at, took, source, kind, draw(st.integers(0, (1 << 16) - 1)))
+
+
+@st.composite
+def ranges(draw: st.DrawFn, year: Year) -> tuple[date, date]:
+    """Draw a range of days of a year, first and last, that begins near something that happened, and ends there too."""
+    days = calendar(*year.calendars[0])
+    since, until = days.bounds(year.first)[0], days.bounds(year.last)[1]
+    told = {days.day_of(r.at) for d in year.deliveries for r in d.reports if since <= r.at < until}
+    near = st.builds(
+        lambda day, number: day + timedelta(days=number),
+        st.sampled_from(sorted(told | {year.first})),
+        st.integers(-2, 2),
+    )
+    first, last = sorted((draw(near), draw(near)))
+    return first, last

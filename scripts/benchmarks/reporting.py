@@ -1,0 +1,95 @@
+"""What reports cost on five years of work, beside a tenth of it: time, size, and what recording one more costs."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import apsw
+
+from kioku.models import HOOK, TOOL_CALL, Report, new_key
+from kioku.redaction import redact
+from kioku.sessions import record
+from kioku.store import activities
+from kioku.store.opening import open_store
+from kioku.store.store import Store
+from scripts.benchmarks.figures import Figure, milliseconds, workplace
+from scripts.benchmarks.population import NOW, TIMEOUT
+
+SESSIONS = 100_000
+SEED = 1
+ROUNDS = 15
+ONE_MORE = 400
+ROOT = Path(__file__).parents[2]
+
+# Every report that is measured, by name: a function of a connection that reads a store as of `NOW`.
+REPORTS: dict[str, Callable[[apsw.Connection], object]] = {}
+
+# What is there for the reports' sake; what was said, and its index, is measured beside.
+_ACTIVITIES = ("reports", "reports_by_key", "touched")
+_TURNS = ("turns", "turns_by_key", "turns_by_stream")
+
+
+def reports() -> Iterator[Figure]:
+    """Ask a store of 100,000 sessions and one of a tenth for every report."""
+    with workplace() as (project, env):
+        counts = {"full": SESSIONS, "tenth": SESSIONS // 10, "empty": 0}
+        with_all, with_few, empty = (open_store(_made(project / name, n, env)) for name, n in counts.items())
+        try:
+            for name, report in REPORTS.items():
+                large, small = _asked(with_all, report), _asked(with_few, report)
+                yield Figure(name, large, "ms", 150)
+                yield Figure(f"{name} / at a tenth of the data", large / small, "x", 1.5, f"{small:.1f} ms")
+            yield from _sizes(with_all)
+            yield _recording(with_all, empty)
+        finally:
+            for store in (with_all, with_few, empty):
+                store.close()
+
+
+def _made(folder: Path, sessions: int, env: dict[str, str]) -> str:
+    """Build a population in a process of its own, so that it is known in no home but the benchmark's."""
+    command = [sys.executable, "-m", "scripts.benchmarks.population", str(folder)]
+    given = ["--sessions", str(sessions), "--seed", str(SEED)]
+    subprocess.run([*command, *given], cwd=ROOT, env=env, check=True, capture_output=True)
+    return str(folder / ".context" / "sessions.db")
+
+
+def _asked(store: Store, report: Callable[[apsw.Connection], object]) -> float:
+    took = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        store.read(report)
+        took.append(time.perf_counter() - began)
+    return milliseconds(took)
+
+
+def _sizes(store: Store) -> Iterator[Figure]:
+    rows = store.read(lambda db: dict(db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name")))
+    count = store.read(lambda db: db.execute("SELECT count(*) FROM reports").fetchone())
+    assert count is not None
+    of_activities = sum(rows.get(name, 0) for name in _ACTIVITIES)
+    yield Figure("activities, their indexes and files, for each activity", of_activities / count[0], "B", 250)
+    yield Figure("turns and their indexes", sum(rows.get(name, 0) for name in _TURNS) / 1e6, "MB")
+    yield Figure("the whole file", sum(rows.values()) / 1e6, "MB", remark=f"{count[0]} activities")
+
+
+def _recording(full: Store, empty: Store) -> Figure:
+    """Record one activity more in each of two stores by turns, as a hook's is."""
+    took: dict[Store, list[float]] = {full: [], empty: []}
+    streams = {store: store.write(lambda db, store=store: _stream(db, store)) for store in took}  # type: ignore[misc]
+    for number in range(ONE_MORE):
+        for store, stream in streams.items():
+            told = Report(key=new_key() & ~1, source=HOOK, at=NOW + number * 1000, kind=TOOL_CALL, tool=redact("Bash"))
+            began = time.perf_counter()
+            store.write(lambda db, stream=stream, told=told: record.take(db, stream, [told], now=told.at))  # type: ignore[misc]
+            took[store].append(time.perf_counter() - began)
+    large, small = milliseconds(took[full]), milliseconds(took[empty])
+    return Figure("recording one more activity / in an empty store", large / small, "x", 1.2, f"{small:.2f} ms")
+
+
+def _stream(db: apsw.Connection, store: Store) -> int:
+    return activities.stream(
+        db, redact("claude:bench"), project_id=store.project_id, owner=None, timeout_ms=TIMEOUT, now=NOW
+    )
