@@ -8,6 +8,7 @@ are, `predecessor` which one comes closest, and what to do about it is the perso
 import math
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import msgspec
@@ -33,7 +34,24 @@ class Touch(NamedTuple):
     last_at: int
 
 
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
+class Weights(NamedTuple):
+    """What the files of a session weigh, and all of them together."""
+
+    files: dict[str, float]
+    total: float
+
+    @classmethod
+    def of(cls, ages: Mapping[str, int]) -> "Weights":
+        """Weigh files by their ages in ms."""
+        files = {path: math.exp2(-age / HALF_LIFE) for path, age in ages.items()}
+        return cls(files, math.fsum(files.values()))
+
+    def share(self, paths: Iterable[str]) -> float:
+        """Return the share of the weight that lies on some of the files."""
+        return math.fsum(self.files[path] for path in paths) / self.total
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a session left behind by which it can be compared. No files, or no topics, means that none are known."""
 
     id: str
@@ -49,6 +67,18 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     def order(self) -> tuple[int, int, str]:
         """Order sessions by their beginning; which of two comes first never depends on how they were found."""
         return self.started_at, self.ended_at, self.id
+
+    @cached_property
+    def left(self) -> Weights:
+        """Weigh the files as the session left them: by the time from the last touch of each to the last of all."""
+        last = max((touch.last_at for touch in self.files.values()), default=0)
+        return Weights.of({path: last - touch.last_at for path, touch in self.files.items()})
+
+    @cached_property
+    def taken_up(self) -> Weights:
+        """Weigh the files as the session took them up: by the time from the first touch of all to the first of each."""
+        first = min((touch.first_at for touch in self.files.values()), default=0)
+        return Weights.of({path: touch.first_at - first for path, touch in self.files.items()})
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -88,13 +118,12 @@ def score(before: Trace, after: Trace) -> Score:
     gap         exp(-gap / 60 min); sessions that overlap have no gap
     """
     same = before.repository == after.repository
+    known = before.branch is not None and after.branch is not None
     values = {
         REPOSITORY: float(same),
-        BRANCH: None
-        if before.branch is None or after.branch is None
-        else float(same and before.branch == after.branch),
-        FILES: _files(before.files, after.files, same=same),
-        TOPICS: _topics(before.topics, after.topics),
+        BRANCH: float(same and before.branch == after.branch) if known else None,
+        FILES: (_files(before, after) if same else 0.0) if before.files and after.files else None,
+        TOPICS: _topics(before.topics, after.topics) if before.topics and after.topics else None,
         GAP: math.exp(-gap_ms(before, after) / FADING),
     }
     parts = tuple(Part(name, values[name], weight) for name, weight in WEIGHTS.items())
@@ -112,29 +141,14 @@ def gap_ms(before: Trace, after: Trace) -> int:
     return max(0, after.started_at - before.ended_at)
 
 
-def _files(before: Mapping[str, Touch], after: Mapping[str, Touch], *, same: bool) -> float | None:
-    if not before or not after:
-        return None
-    if not same:
-        return 0.0
-    last = max(touch.last_at for touch in before.values())
-    first = min(touch.first_at for touch in after.values())
-    left = {path: _weight(last - touch.last_at) for path, touch in before.items()}
-    taken_up = {path: _weight(touch.first_at - first) for path, touch in after.items()}
-    return (_share(left, after) + _share(taken_up, before)) / 2
+def _files(before: Trace, after: Trace) -> float:
+    shared = before.files.keys() & after.files.keys()
+    return (before.left.share(shared) + after.taken_up.share(shared)) / 2
 
 
-def _weight(age: int) -> float:
-    return math.exp2(-age / HALF_LIFE)
-
-
-def _share(weights: Mapping[str, float], others: Mapping[str, Touch]) -> float:
-    shared = math.fsum(weight for path, weight in weights.items() if path in others)
-    return shared / math.fsum(weights.values())
-
-
-def _topics(before: frozenset[str] | None, after: frozenset[str] | None) -> float | None:
-    return len(before & after) / len(before | after) if before and after else None
+def _topics(before: frozenset[str], after: frozenset[str]) -> float:
+    common = len(before & after)
+    return common / (len(before) + len(after) - common)
 
 
 def predecessor(candidates: Iterable[Trace], after: Trace, *, within: int = WINDOW) -> tuple[Trace, Score] | None:
