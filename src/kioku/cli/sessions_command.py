@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from kioku import times
-from kioku.cli import places
+from kioku.cli import places, sensitivity_command, suggest_command
 from kioku.cli.output import json_option, note, own_option, print_facts, print_json, print_table, project_option
 from kioku.models import Session
 from kioku.reports import sessions as reports
@@ -19,6 +19,10 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
     """List recorded sessions, or show one."""
     if context.invoked_subcommand is None:
         context.invoke(list_, folder=folder, as_json=as_json)
+
+
+command.add_command(suggest_command.command)
+command.add_command(sensitivity_command.command)
 
 
 @command.command("list")
@@ -78,7 +82,10 @@ def list_(
 @json_option
 @click.option("--activities", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many.")
 def show(session_id: str, folder: str | None, own: bool, as_json: bool, activities: int) -> None:
-    """Show one session: its clocks, files, tools and latest activity. The beginning of its id is enough."""
+    """Show one session: its clocks, continuity, files, tools and latest activity. The beginning of its id is enough."""
+    from kioku.cli import continuity_text
+    from kioku.reports import continuity
+
     where, _ = places.find(folder, own=own)
     now = times.now_ms()
     with places.opened(where) as store:
@@ -88,12 +95,19 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
         tools = store.read(lambda db: reports.tools(db, session.id))
         latest = store.read(lambda db: reports.activities(db, session.id, limit=activities))
         place = store.read(lambda db: reports.folders(db, [session.id])).get(session.id)
+        chain = store.read(lambda db: continuity.continuity(db, session.id, now=now, judge=judge))
     if as_json:
         touched = [msgspec.structs.asdict(file) for file in files]
         recent = [msgspec.structs.asdict(activity) for activity in latest]
-        print_json({**session.as_json(), "folder": place, "touched": touched, "tools": dict(tools), "latest": recent})
+        print_json(
+            {
+                **session.as_json(), "folder": place, "continuity": continuity_text.as_json(chain),
+                "touched": touched, "tools": dict(tools), "latest": recent,
+            }
+        )  # fmt: skip
         return
     print_facts([*facts(session, now), *([("folder", place)] if place else [])])
+    continuity_text.show(chain)
     if files:
         print("\nFiles")
         print_table(
