@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from random import Random
 
 import apsw
@@ -139,6 +140,17 @@ def test_sessions_of_another_folder_in_the_same_store_are_no_part_of_it() -> Non
         assert found is not None
         assert (found.before.id, found.before.repository) == (first, "/x")
         assert ask(stage, second).predecessor is None
+
+
+def test_in_a_persons_own_store_what_has_no_folder_is_of_no_known_repository() -> None:
+    with Stage() as stage:
+        take(stage, [("one", [read(1, 0, "a.py")]), ("two", [read(2, 40 * MINUTE, "a.py")])])
+        second = ids(stage)[1]
+        for own, expected in ((False, 1), (True, None)):
+            read_it = partial(reports.continuity, session_id=second, now=NOW, judge=unknown, own=own)
+            found = stage.store.read(read_it)
+            assert found.predecessor is not None
+            assert found.predecessor.score.parts[0].value == expected
 
 
 def test_an_unknown_id_has_no_continuity() -> None:

@@ -46,7 +46,7 @@ def traces(draw: st.DrawFn, id: str | None = None, start: st.SearchStrategy[int]
         id=draw(st.text("abcdef", min_size=8, max_size=8)) if id is None else id,
         started_at=started,
         ended_at=ended,
-        repository=draw(st.sampled_from(("one", "one", "one", "other"))),
+        repository=draw(st.sampled_from(("one", "one", "one", "other", None))),
         branch=draw(st.sampled_from((None, "main", "topic"))),
         files=draw(st.dictionaries(st.sampled_from(PATHS), touches)),
         topics=draw(st.one_of(st.none(), st.frozensets(st.sampled_from(WORDS)))),
@@ -191,6 +191,14 @@ def test_one_name_in_two_repositories_is_two_files_and_two_branches() -> None:
     assert value(found, TOPICS) == 1
 
 
+def test_of_a_repository_that_nobody_knows_neither_sameness_nor_difference_counts() -> None:
+    found = score(session("a", 0, 30, repository=None), session("b", 31, 60, repository=None))
+    assert value(found, REPOSITORY) is value(found, BRANCH) is None
+    assert value(found, FILES) == value(found, TOPICS) == 1
+    unknown = [session("a", 0, 30, repository=None), session("b", 31, 60, repository=None)]
+    assert not blocks.suggest(unknown, day_of=lambda _: 0), "they may be of two projects"
+
+
 def test_sessions_that_overlap_have_no_gap_between_them() -> None:
     assert value(score(session("a", 0, 60), session("b", 30, 90)), GAP) == 1
 
@@ -324,6 +332,7 @@ def test_what_is_suggested_is_of_one_day_and_repository_over_alike_and_never_ove
         members = [next(trace for trace in found if trace.id == id) for id in suggestion.ids]
         assert len(members) >= 2
         assert len({day(trace.started_at) for trace in members}) == 1
+        assert members[0].repository is not None
         assert len({trace.repository for trace in members}) == 1
         assert not any(trace.is_live for trace in members)
         assert [(link.before.id, link.after.id) for link in suggestion.links] == list(

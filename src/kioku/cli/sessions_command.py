@@ -95,7 +95,7 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
         tools = store.read(lambda db: reports.tools(db, session.id))
         latest = store.read(lambda db: reports.activities(db, session.id, limit=activities))
         place = store.read(lambda db: reports.folders(db, [session.id])).get(session.id)
-        chain = store.read(lambda db: continuity.continuity(db, session.id, now=now, judge=judge))
+        chain = store.read(lambda db: continuity.continuity(db, session.id, now=now, judge=judge, own=own))
     if as_json:
         touched = [msgspec.structs.asdict(file) for file in files]
         recent = [msgspec.structs.asdict(activity) for activity in latest]

@@ -27,7 +27,7 @@ def command(folder: str | None, own: bool, as_json: bool, days: int) -> None:
     with places.opened(where) as store:
         judge = places.judge(where)
         found = store.read(
-            lambda db: continuity.suggestions(db, now - days * times.DAY, now=now, judge=judge, day_of=_day)
+            lambda db: continuity.suggestions(db, now - days * times.DAY, now=now, judge=judge, day_of=_day, own=own)
         )
     option = (["--own"] if own else []) + (["--project", folder] if folder is not None else [])
     commands = [shlex.join(["kioku", "sessions", "merge", *option, *suggestion.ids]) for suggestion in found]

@@ -44,20 +44,21 @@ class Continuity(msgspec.Struct, frozen=True, kw_only=True):
     successors: list[Link]
 
 
-def continuity(db: apsw.Connection, session_id: str, *, now: int, judge: Judge) -> Continuity:
+def continuity(db: apsw.Connection, session_id: str, *, now: int, judge: Judge, own: bool = False) -> Continuity:
     """Return the predecessor of a session, with its score, and what continued it.
 
     Only sessions of the same store and, where it keeps those of several folders, of the same folder are candidates.
+    `own` tells that it is the person's own, where a session without a folder is of a repository that nobody knows.
     `session_id` is a whole id, as `reports.sessions.find` gives it; for an unknown one there is nothing.
     """
     found = db.execute(f"{_FROM} WHERE s.id = ?", (session_id,)).fetchall()
-    mine = _traces(db, found, now=now, judge=judge)
+    mine = _traces(db, found, now=now, judge=judge, own=own)
     if not mine:
         return Continuity(session_id=session_id, continues=None, predecessor=None, successors=[])
     trace, continues = mine[0], text(found[0][2 + Session.__struct_fields__.index("continues")])
     place = {"start": trace.started_at, "folder": text(found[0][1]), "id": trace.id}
     near = db.execute(_BEFORE, place).fetchall() + db.execute(_AFTER, place).fetchall()
-    traces = [trace, *_traces(db, near, now=now, judge=judge)]
+    traces = [trace, *_traces(db, near, now=now, judge=judge, own=own)]
     before = _predecessor(traces, trace)
     links = [
         _predecessor(traces, later) for later in sorted(traces, key=lambda t: t.order) if later.order > trace.order
@@ -70,18 +71,18 @@ def continuity(db: apsw.Connection, session_id: str, *, now: int, judge: Judge) 
     )
 
 
-def traces_since(db: apsw.Connection, since: int, *, now: int, judge: Judge) -> list[Trace]:
+def traces_since(db: apsw.Connection, since: int, *, now: int, judge: Judge, own: bool = False) -> list[Trace]:
     """Return what every session that began at or after an instant, and is not empty, left behind, by its beginning."""
     query = f"{_FROM} WHERE s.started_at >= ? AND typeof(s.started_at) = 'integer' AND s.empty = 0"
     found = db.execute(query, (since,)).fetchall()
-    return sorted(_traces(db, found, now=now, judge=judge), key=lambda trace: trace.order)
+    return sorted(_traces(db, found, now=now, judge=judge, own=own), key=lambda trace: trace.order)
 
 
 def suggestions(
-    db: apsw.Connection, since: int, *, now: int, judge: Judge, day_of: Callable[[int], Hashable]
+    db: apsw.Connection, since: int, *, now: int, judge: Judge, day_of: Callable[[int], Hashable], own: bool = False
 ) -> list[Suggestion]:
     """Return which of the sessions that began at or after an instant could be merged; `day_of` gives the local day."""
-    return suggest(traces_since(db, since, now=now, judge=judge), day_of=day_of)
+    return suggest(traces_since(db, since, now=now, judge=judge, own=own), day_of=day_of)
 
 
 # Those that ended last before it began, and all that it overlaps: they may be what a later one goes on with.
@@ -110,7 +111,9 @@ def _predecessor(traces: Iterable[Trace], after: Trace) -> Link | None:
     return None if best is None else Link(best[0], after, best[1])
 
 
-def _traces(db: apsw.Connection, found: Iterable[tuple[object, ...]], *, now: int, judge: Judge) -> list[Trace]:
+def _traces(
+    db: apsw.Connection, found: Iterable[tuple[object, ...]], *, now: int, judge: Judge, own: bool = False
+) -> list[Trace]:
     """Return what sessions, given as rows of `_FROM`, left behind."""
     sessions = {
         int(str(seq)): (text(folder), reports.standing(rows.session(tuple(columns)), now, judge))
@@ -128,7 +131,7 @@ def _traces(db: apsw.Connection, found: Iterable[tuple[object, ...]], *, now: in
             id=session.id,
             started_at=session.started_at,
             ended_at=max(session.started_at, session.started_at + session.span_ms),
-            repository=folder or session.project_id,
+            repository=folder or (None if own else session.project_id),
             branch=session.branch,
             files=files.get(seq, {}),
             topics=words([session.title or "", *session.topics, *prompts.get(seq, ())]) or None,

@@ -77,14 +77,14 @@ def work_blocks(traces: Iterable[Trace]) -> list[Block]:
 
 
 def suggest(traces: Iterable[Trace], *, day_of: Callable[[int], Hashable]) -> list[Suggestion]:
-    """Suggest which sessions to merge: of one day, of one repository, over, and highly continuous; the earliest first.
+    """Suggest which sessions to merge: of one day, one known repository, over, and highly continuous.
 
-    `day_of` gives the local day of an instant; a session belongs to the day on which it began. Each session is followed
-    by one at most, the one that continues it most, so that merged sessions never overlap.
+    The earliest come first. `day_of` gives the local day of an instant; a session belongs to the day on which it began.
+    Each session is followed by one at most, the one that continues it most, so that merged sessions never overlap.
     """
     days: dict[tuple[Hashable, str], list[Trace]] = {}
     for trace in sorted(traces, key=_by_order):
-        if not trace.is_live:
+        if trace.repository is not None and not trace.is_live:
             days.setdefault((day_of(trace.started_at), trace.repository), []).append(trace)
     chains: list[list[Link]] = []
     for members in days.values():

@@ -57,7 +57,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     id: str
     started_at: int
     ended_at: int  # of a live session: its last activity
-    repository: str
+    repository: str | None
     branch: str | None = None
     files: Mapping[str, Touch] = {}
     topics: frozenset[str] | None = None
@@ -117,17 +117,21 @@ def score(before: Trace, after: Trace) -> Score:
     topics      words in common / words of either (Jaccard)
     gap         exp(-gap / 60 min); sessions that overlap have no gap
     """
-    same = before.repository == after.repository
-    known = before.branch is not None and after.branch is not None
+    same = _same(before.repository, after.repository)
+    branch = None if same is None else _same(before.branch, after.branch)
     values = {
-        REPOSITORY: float(same),
-        BRANCH: float(same and before.branch == after.branch) if known else None,
-        FILES: (_files(before, after) if same else 0.0) if before.files and after.files else None,
+        REPOSITORY: same,
+        BRANCH: None if branch is None or same is None else same * branch,
+        FILES: (0.0 if same == 0 else _files(before, after)) if before.files and after.files else None,
         TOPICS: _topics(before.topics, after.topics) if before.topics and after.topics else None,
         GAP: math.exp(-gap_ms(before, after) / FADING),
     }
     parts = tuple(Part(name, values[name], weight) for name, weight in WEIGHTS.items())
     return Score(mean(parts), parts)
+
+
+def _same(one: str | None, other: str | None) -> float | None:
+    return None if one is None or other is None else float(one == other)
 
 
 def mean(parts: Iterable[Part]) -> float:
