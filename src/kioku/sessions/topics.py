@@ -44,6 +44,18 @@ _UNSPACED = (
 )
 
 
+class _Letters(dict[int, int]):
+    """Which character stands for each: itself, or a space for what is in no word."""
+
+    def __missing__(self, code: int) -> int:
+        # Marks belong to the letter before them: the vowels of Hindi, the accents of whatever has no composed form.
+        self[code] = code if unicodedata.category(chr(code))[0] in "LMN" else ord(" ")
+        return self[code]
+
+
+_LETTERS: Final = _Letters()
+
+
 def words(texts: Iterable[str]) -> frozenset[str]:
     """Return the words of some texts that say what they are about, each in its folded form."""
     return frozenset(word for text in texts for word in _words(text))
@@ -51,8 +63,8 @@ def words(texts: Iterable[str]) -> frozenset[str]:
 
 def _words(text: str) -> Iterator[str]:
     folded = unicodedata.normalize("NFKC", _HIDDEN.sub(" ", text)).casefold()
-    for piece in "".join(c if _is_letter(c) else " " for c in folded).split():
-        for is_unspaced, part in _parts(piece):
+    for piece in folded.translate(_LETTERS).split():
+        for is_unspaced, part in [(False, piece)] if piece.isascii() else _parts(piece):
             if is_unspaced:
                 yield from (part[index : index + 2] for index in range(max(1, len(part) - 1)))
             elif 1 < len(part) <= LONGEST and not part.isnumeric() and part not in STOP_WORDS:
@@ -66,11 +78,6 @@ def _parts(piece: str) -> Iterator[tuple[bool, str]]:
         if index == len(piece) or _is_unspaced(piece[index]) != _is_unspaced(piece[start]):
             yield _is_unspaced(piece[start]), piece[start:index]
             start = index
-
-
-def _is_letter(character: str) -> bool:
-    # Marks belong to the letter before them: the vowels of Hindi, the accents of whatever has no composed form.
-    return unicodedata.category(character)[0] in "LMN"
 
 
 def _is_unspaced(character: str) -> bool:
