@@ -51,6 +51,7 @@ def test_recording_and_every_command_go_on_whatever_a_column_holds(project: Path
         change(project, statement)
         for words in (
             ["sessions", "list", "--empty"], ["status"], ["cleanup-sessions", "--dry-run"], ["doctor"],
+            ["sessions", "suggest", "--days", "3660"], ["sessions", "sensitivity"],
             ["cleanup-sessions", "--force", "--older-than", "0"], ["doctor", "--rebuild"],
         ):  # fmt: skip
             result = kioku(*words, cwd=project)

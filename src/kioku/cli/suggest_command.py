@@ -14,9 +14,7 @@ from kioku.words import counted
 @project_option
 @own_option
 @json_option
-@click.option(
-    "--days", type=click.IntRange(1, 3660), default=7, show_default=True, help="Look at sessions begun this long ago."
-)
+@click.option("--days", type=click.IntRange(1, 3660), default=7, show_default=True, help="How many days back to look.")
 def command(folder: str | None, own: bool, as_json: bool, days: int) -> None:
     """Suggest which sessions of one day could be merged, and why. Nothing is changed."""
     from kioku.cli import continuity_text
