@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from kioku import times
 from kioku.errors import SettingsError
+from kioku.words import nearest
 
 USER_FILE = "config.toml"
 PROJECT_FILE = "config.toml"
@@ -36,6 +37,7 @@ class Key(NamedTuple):
 KEYS: tuple[Key, ...] = (
     Key("session.timeout_minutes", 30, 1, 1440, "Silence after which a session has ended."),
     Key("cleanup.older_than_hours", 1, 0, 87_600, "Age from which cleanup-sessions closes a session."),
+    Key("context.token_budget", 20_000, 100, 10_000_000, "Tokens of what is known that an assistant is shown unasked."),
     Key("capture.exclude", (), 0, 0, "Folders that are never recorded.", is_path=True),
     Key("redaction.allow", (), 0, 0, "Texts that are never redacted.", project=False),
 )
@@ -105,7 +107,7 @@ def load(context_dir: str | None, environ: Mapping[str, str] | None = None) -> S
             continue
         named = next((key for key in KEYS if key.variable == variable), None)
         if named is None:
-            raise SettingsError(f"{variable}: no such setting", hint=_nearest(variable, [k.variable for k in KEYS]))
+            raise SettingsError(f"{variable}: no such setting", hint=nearest(variable, [k.variable for k in KEYS]))
         texts = [part for part in text.split(os.pathsep) if part] if isinstance(named.default, tuple) else text
         _set(found, named, _checked(named, texts, variable), variable)
     if clock := environ.get("KIOKU_TEST_CLOCK"):
@@ -213,15 +215,8 @@ def _read_toml(path: str, *, is_user: bool) -> dict[str, Any]:
 def _known(name: str, path: str) -> Key:
     key = next((key for key in KEYS if key.name == name), None)
     if key is None:
-        raise SettingsError(f"{path}: no such setting: '{name}'", hint=_nearest(name, [key.name for key in KEYS]))
+        raise SettingsError(f"{path}: no such setting: '{name}'", hint=nearest(name, [key.name for key in KEYS]))
     return key
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, names, 1, 0.4)
-    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names)}"
 
 
 def _checked(key: Key, given: Any, where: str, base: str | None = None) -> float | tuple[str, ...]:

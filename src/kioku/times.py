@@ -111,3 +111,22 @@ def parse_since(text: str, now: int) -> int | None:
         return round((found if found.tzinfo else found.astimezone()).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def parse_date(text: str) -> tuple[int, int] | None:
+    """Read a day (`2026-11-22`) or a month (`2026-11`) of the person's zone: its first instant, and that after it.
+
+    Returns None for what is neither.
+    """
+    from datetime import date, datetime, time, timedelta
+
+    wanted = text.strip()
+    is_month = len(wanted) == 7
+    try:
+        first = date.fromisoformat(f"{wanted}-01" if is_month else wanted)
+        after = first + timedelta(days=32 if is_month else 1)
+        after = after.replace(day=1) if is_month else after
+        since, until = (datetime.combine(day, time()).astimezone().timestamp() for day in (first, after))
+    except (ValueError, OverflowError, OSError):
+        return None
+    return round(since * 1000), round(until * 1000)

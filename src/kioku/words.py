@@ -1,4 +1,6 @@
-"""Small words around numbers, for people."""
+"""Small words around numbers and names, for people."""
+
+from collections.abc import Sequence
 
 
 def counted(number: int, noun: str) -> str:
@@ -9,3 +11,13 @@ def counted(number: int, noun: str) -> str:
     if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{number} {noun[:-1]}ies"
     return f"{number} {noun}s"
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Say which of the names a person may have meant; where none is close, which there are."""
+    import difflib
+
+    close = difflib.get_close_matches(name, names, 1, 0.4)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"there are: {', '.join(names[:50])}"

@@ -5,9 +5,19 @@ import msgspec
 
 from kioku import times
 from kioku.cli import places, sensitivity_command, suggest_command
-from kioku.cli.output import json_option, note, own_option, print_facts, print_json, print_table, project_option
+from kioku.cli.output import (
+    a_number,
+    json_option,
+    note,
+    own_option,
+    print_facts,
+    print_json,
+    print_table,
+    project_option,
+)
 from kioku.models import Session
 from kioku.reports import sessions as reports
+from kioku.reports.listing import Wanted, listing, stretch
 from kioku.words import counted
 
 
@@ -32,24 +42,46 @@ command.add_command(sensitivity_command.command)
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many of the newest."
 )
+@click.option("--since", metavar="DATE", help="Only those begun on this day or later; a month counts from its first.")
+@click.option("--until", metavar="DATE", help="Only those begun on this day or earlier; a month counts to its last.")
+@click.option("--client", help="Only this client's.")
+@click.option("--branch", help="Only those that ended on this branch.")
+@click.option("--file", help="Only those that touched a file whose path has this in it, or fits this pattern.")
+@click.option("--text", help="Only those with this in their title, their topics or what was said.")
 @click.option("--status", type=click.Choice(["active", "completed", "archived"]), help="Only those in this status.")
+@click.option(
+    "--longer-than",
+    "minutes",
+    metavar="MINUTES",
+    type=click.FloatRange(0, 1e9),
+    callback=a_number,
+    help="Only those with more active time than this.",
+)
 @click.option("--empty", is_flag=True, help="Also sessions without any activity.")
 def list_(
     folder: str | None = None,
     own: bool = False,
     as_json: bool = False,
     limit: int = 20,
-    status: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    minutes: float | None = None,
     empty: bool = False,
+    **exact: str | None,
 ) -> None:
-    """List the latest sessions."""
+    """List the latest sessions, or the latest of those for which everything holds that is asked for.
+
+    DATE is a day, as 2026-11-22, or a month, as 2026-11. A file's path is one from the project's folder, with /;
+    a pattern has *, ? or [...] in it and fits the whole path, or what follows a slash.
+    """
     where, _ = places.find(folder, own=own)
     now = times.now_ms()
+    first, last = stretch(since, until)
+    longer = None if minutes is None else minutes * times.MINUTE
+    wanted = Wanted(since=first, until=last, longer_than_ms=longer, empty=empty, limit=limit, **exact)
     with places.opened(where) as store:
         judge = places.judge(where)
-        found = store.read(
-            lambda db: reports.listing(db, now=now, judge=judge, limit=limit, status=status, empty=empty)
-        )
+        found = store.read(lambda db: listing(db, wanted, now=now, judge=judge))
         folders = store.read(lambda db: reports.folders(db, [session.id for session in found.sessions]))
     if as_json:
         print_json(
@@ -70,7 +102,7 @@ def list_(
     paths = "folder" if own else None
     print_table(headings, cells, right=numbers, optional=("branch", "calls", "span", "client"), paths=paths)
     if not found.sessions:
-        note("no sessions with activity")
+        note("no sessions with activity" if wanted == Wanted(empty=empty, limit=limit) else "no session fits")
     if found.hidden_empty:
         note(f"{found.hidden_empty} without any activity not shown (--empty shows them)")
 

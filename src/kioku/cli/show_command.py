@@ -9,7 +9,7 @@ import msgspec
 from kioku import times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
-from kioku.reports import sessions as reports
+from kioku.reports.listing import Wanted, listing
 
 if TYPE_CHECKING:
     from kioku.knowledge import project_yaml
@@ -36,7 +36,7 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
     if os.path.lexists(where.store_path):
         now, judge = times.now_ms(), places.judge(where)
         with places.opened(where) as store:
-            sessions = store.read(lambda db: reports.listing(db, now=now, judge=judge, limit=5)).sessions
+            sessions = store.read(lambda db: listing(db, Wanted(limit=5), now=now, judge=judge)).sessions
     if as_json:
         plain = None if file is None else msgspec.to_builtins(file)
         print_json({"root": where.root, "project": plain, "sessions": [session.as_json() for session in sessions]})

@@ -10,7 +10,7 @@ from kioku.cli.output import json_option, note, print_facts, print_json, print_t
 from kioku.doctor import capture
 from kioku.doctor.capture import Assistant, Capture
 from kioku.reports import health
-from kioku.reports import sessions as reports
+from kioku.reports.listing import Wanted, listing
 from kioku.words import counted
 
 
@@ -32,8 +32,9 @@ def command(folder: str | None, as_json: bool) -> None:
         _print_capture(found, now)
         return
     with places.opened(where) as store:
-        active = store.read(lambda db: reports.listing(db, now=now, judge=judge, status="active", limit=100)).sessions
-        last = store.read(lambda db: reports.listing(db, now=now, judge=judge, limit=1)).sessions
+        running = Wanted(status="active", limit=100)
+        active = store.read(lambda db: listing(db, running, now=now, judge=judge)).sessions
+        last = store.read(lambda db: listing(db, Wanted(limit=1), now=now, judge=judge)).sessions
         totals = store.read(health.totals)
         registered = store.is_registered
         found = capture.look(where, store, now, compare=False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from kioku import times
 from kioku.models import Session, TouchedFile
-from kioku.reports.sessions import Listing
+from kioku.reports.listing import Listing
 from kioku.words import counted
 
 

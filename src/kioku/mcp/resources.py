@@ -11,6 +11,7 @@ from kioku.mcp.messages import ProtocolError, Resource, ResourceText
 from kioku.mcp.render import clean, session_lines, session_text
 from kioku.mcp.tools import Workbench
 from kioku.reports import sessions as reports
+from kioku.reports.listing import Wanted, listing
 
 CURRENT = "context://session/current"
 
@@ -38,7 +39,7 @@ def read(bench: Workbench, uri: str) -> ResourceText:
     if kind == "module" and name:
         return ResourceText(uri, _module(uri, name, _project_file(bench)))
     if uri == "context://sessions/history":
-        found = bench.recorder.store().read(lambda db: reports.listing(db, now=now, judge=bench.judge))
+        found = bench.recorder.store().read(lambda db: listing(db, Wanted(), now=now, judge=bench.judge))
         return ResourceText(uri, session_lines(found, now), "text/plain")
     if kind == "session" and name:
         session_id = bench.recorder.session_id() if uri == CURRENT else name

@@ -18,6 +18,7 @@ from kioku.mcp.render import session_lines, session_text
 from kioku.models import FILE_READ, TOOL_CALL
 from kioku.redaction import Redacted
 from kioku.reports import sessions as reports
+from kioku.reports.listing import Wanted, listing, stretch
 from kioku.sessions import lease
 from kioku.sessions.recorder import Recorder
 from kioku.words import counted
@@ -80,6 +81,14 @@ class Sessions(msgspec.Struct, forbid_unknown_fields=True):
     action: Literal["current", "list", "show"] = "current"
     id: Annotated[str, Meta(description="for show; the beginning is enough")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    since: Annotated[str, Meta(description="for list: begun since this day or month")] | None = None
+    until: Annotated[str, Meta(description="begun until")] | None = None
+    client: str | None = None
+    branch: str | None = None
+    file: Annotated[str, Meta(description="touched: part of a path, or glob")] | None = None
+    text: Annotated[str, Meta(description="in title, topics, what was said")] | None = None
+    status: Literal["any", "active", "completed", "archived"] = "any"
+    longer_than: Annotated[int, Meta(ge=0, description="active minutes")] | None = None
 
 
 class Outcome(msgspec.Struct):
@@ -207,7 +216,13 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
     """Answer about recorded sessions."""
     now, store = times.now_ms(), bench.recorder.store()
     if wanted.action == "list":
-        found = store.read(lambda db: reports.listing(db, now=now, judge=bench.judge, limit=wanted.limit))
+        first, last = stretch(wanted.since, wanted.until)
+        fitting = Wanted(
+            since=first, until=last, client=wanted.client, branch=wanted.branch, file=wanted.file, text=wanted.text,
+            status=None if wanted.status == "any" else wanted.status, limit=wanted.limit,
+            longer_than_ms=None if wanted.longer_than is None else wanted.longer_than * times.MINUTE,
+        )  # fmt: skip
+        found = store.read(lambda db: listing(db, fitting, now=now, judge=bench.judge))
         structured = {"sessions": [s.as_json() for s in found.sessions], "hidden_empty": found.hidden_empty}
         return Outcome(ToolResult(session_lines(found, now), structured))
     session_id = bench.recorder.session_id() if wanted.action == "current" else wanted.id

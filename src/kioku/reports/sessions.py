@@ -1,4 +1,4 @@
-"""Which sessions there are and what was done in them.
+"""One session, and what was done in it.
 
 The status shown is computed for the instant asked about, so it is right on a store that nobody sweeps: a session
 that has been silent for its timeout is completed, and so is one whose owner is dead.
@@ -14,18 +14,8 @@ from kioku.models import SOURCES, Session, TouchedFile
 from kioku.sessions import sweep
 from kioku.sessions.lease import Verdict
 from kioku.store import sessions as rows
-from kioku.store.connection import one
 
 Judge = Callable[[str], Verdict]
-
-_COLUMNS = ", ".join(Session.__struct_fields__)
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """A list of sessions, newest first, and how many empty ones were left out of it."""
-
-    sessions: list[Session]
-    hidden_empty: int
 
 
 class Activity(msgspec.Struct, frozen=True):
@@ -39,34 +29,6 @@ class Activity(msgspec.Struct, frozen=True):
     source: str
     ok: bool | None
     detail: str | None
-
-
-def listing(
-    db: apsw.Connection,
-    *,
-    now: int,
-    judge: Judge,
-    limit: int = 20,
-    status: str | None = None,
-    empty: bool = False,
-) -> Listing:
-    """Return the newest sessions; those without activity only if `empty`, and their number anyway."""
-    shown = "1" if empty else "(empty = 0 OR status = 'active')"
-    # What is stored as active may be completed by now, never the other way round.
-    query = f"""SELECT {_COLUMNS} FROM sessions WHERE {shown} AND (?1 IS NULL OR status IN (?1, 'active'))
-                ORDER BY started_at DESC, id"""
-    found: list[Session] = []
-    for values in db.execute(query, (status,)):
-        session = standing(rows.session(values), now, judge)
-        if status in (None, session.status) and (empty or not session.empty or session.status == "active"):
-            found.append(session)
-        if len(found) >= limit:
-            break
-    hidden = 0 if empty else one(db, _EMPTY_ONES)[0]
-    return Listing(found, hidden)
-
-
-_EMPTY_ONES = "SELECT count(*) FROM sessions WHERE empty = 1 AND status <> 'active'"
 
 
 def standing(session: Session, now: int, judge: Judge) -> Session:
