@@ -43,7 +43,7 @@ def serve(folder: str | None) -> int:
         spool=ServerSpool(where, values.timeout_ms),
         exclude=values.texts("capture.exclude"),
     )
-    application = Kioku(recorder)
+    application = Kioku(recorder, values.number("context.token_budget"))
     try:
         server = Server(application, *claim_standard_streams())
     except OSError as error:

@@ -1,7 +1,7 @@
-"""`kioku show`: what Kioku knows about the project."""
+"""`kioku show`: what Kioku knows about the project, and what of it has a place in the context."""
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -10,9 +10,11 @@ from kioku import times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
 from kioku.reports.listing import Wanted, listing
+from kioku.words import counted
 
 if TYPE_CHECKING:
     from kioku.knowledge import project_yaml
+    from kioku.knowledge.context import Context, Entry
 
 
 @click.command("show")
@@ -22,24 +24,29 @@ if TYPE_CHECKING:
 def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
     """Show what is known of the project.
 
-    That is its kind, stack and modules, as `kioku init` found them, and the latest sessions.
+    That is its kind, stack and modules, as `kioku init` found them; what of it an assistant is shown unasked, what is
+    archived, and why; and the latest sessions.
     """
-    from kioku.knowledge import project_yaml
+    from kioku.knowledge import context, project_yaml
 
-    where, _ = places.find(folder)
+    where, values = places.find(folder)
     path = os.path.join(where.context_dir, "project.yaml")
     file = project_yaml.load(path) if os.path.lexists(path) else None
     if module_name is not None:
         _show_module(file, module_name, as_json)
         return
     sessions = []
-    if os.path.lexists(where.store_path):
-        now, judge = times.now_ms(), places.judge(where)
+    now, judge, budget = times.now_ms(), places.judge(where), values.number("context.token_budget")
+    if not os.path.lexists(where.store_path):
+        known = context.look(file, None, budget=budget, now=now)
+    else:
         with places.opened(where) as store:
+            known = context.look(file, store, budget=budget, now=now)
             sessions = store.read(lambda db: listing(db, Wanted(limit=5), now=now, judge=judge)).sessions
     if as_json:
         plain = None if file is None else msgspec.to_builtins(file)
-        print_json({"root": where.root, "project": plain, "sessions": [session.as_json() for session in sessions]})
+        listed = [session.as_json() for session in sessions]
+        print_json({"root": where.root, "project": plain, "context": _context_json(known, now), "sessions": listed})
         return
     if file is None:
         print_facts([("project", where.name), ("root", where.root)])
@@ -58,6 +65,8 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
             print("\nModules")
             rows = [(name, module.path, module.description or "") for name, module in file.modules.items()]
             print_table(("module", "path", "what it is"), rows)
+    if known.entries:
+        _print_context(known, now)
     if sessions:
         print("\nLatest sessions")
         cells = [
@@ -65,6 +74,46 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
             for s in sessions
         ]
         print_table(("session", "started", "active", "files", "client"), cells, right=("active", "files"))
+
+
+def _print_context(known: "Context", now: int) -> None:
+    print("\nContext")
+    shown = f"{known.used:,} of {known.budget:,.0f} tokens, {counted(len(known.active), 'item')} active"
+    print_facts([("budget", f"{shown}, {len(known.archived)} archived")])
+    rows = [
+        (_status(entry), entry.type, entry.name, f"{entry.score.total:.2f}", f"{entry.tokens:,}", _why(entry, now))
+        for entry in (*known.active, *known.archived)
+    ]
+    headings = ("place", "kind", "name", "score", "tokens", "why")
+    print_table(headings, rows, right=("score", "tokens"), optional=("kind", "tokens"))
+
+
+def _context_json(known: "Context", now: int) -> dict[str, Any]:
+    def plain(entry: "Entry") -> dict[str, Any]:
+        parts = {"score": entry.score.total, "recency": entry.score.recency, "frequency": entry.score.frequency}
+        return {**msgspec.structs.asdict(entry), **parts, "status": _status(entry), "why": _why(entry, now)}
+
+    return {
+        "token_budget": known.budget,
+        "tokens": known.used,
+        "active": [plain(entry) for entry in known.active],
+        "archived": [plain(entry) for entry in known.archived],
+    }
+
+
+def _status(entry: "Entry") -> str:
+    return "active" if entry.archived_at is None else "archived"
+
+
+def _why(entry: "Entry", now: int) -> str:
+    """Say why an item is where it is."""
+    if entry.archived_at is not None:
+        since = times.ago_text(entry.archived_at, now)
+        return f"archived {since}, of the lowest-scored fifth when 80 % of the budget was reached; back when used"
+    last = times.ago_text(entry.used_at, now) if entry.used_at > 0 else "unknown"
+    if entry.accesses:
+        return f"used {counted(entry.accesses, 'time')} in 30 days, last {last}"
+    return f"not used in 30 days, last {last}" if entry.score.recency == 0 else f"not used yet, new {last}"
 
 
 def _show_module(file: "project_yaml.ProjectFile | None", name: str, as_json: bool) -> None:

@@ -1,10 +1,15 @@
-"""The resources: what Kioku knows, under addresses that a client can show, read and subscribe to."""
+"""The resources: what Kioku knows, under addresses that a client can show, read and subscribe to.
 
+The overview leaves out the modules that are archived; one that is asked for by name is back in it.
+"""
+
+import contextlib
 import os
 from urllib.parse import unquote
 
 from kioku import times
-from kioku.errors import UsageError
+from kioku.errors import KiokuError, UsageError
+from kioku.knowledge import context
 from kioku.knowledge.project_yaml import ProjectFile, load
 from kioku.mcp import messages
 from kioku.mcp.messages import ProtocolError, Resource, ResourceText
@@ -12,6 +17,7 @@ from kioku.mcp.render import clean, session_lines, session_text
 from kioku.mcp.tools import Workbench
 from kioku.reports import sessions as reports
 from kioku.reports.listing import Wanted, listing
+from kioku.words import counted
 
 CURRENT = "context://session/current"
 
@@ -35,9 +41,12 @@ def read(bench: Workbench, uri: str) -> ResourceText:
     kind, _, name = uri.removeprefix("context://").partition("/")
     name = unquote(name)
     if uri == "context://project/overview":
-        return ResourceText(uri, _overview(_project_file(bench), bench))
+        return ResourceText(uri, _overview(_project_file(bench), bench, now))
     if kind == "module" and name:
-        return ResourceText(uri, _module(uri, name, _project_file(bench)))
+        text = _module(uri, name, file := _project_file(bench))
+        if file is not None:
+            _bring_back(bench, file, name, now)
+        return ResourceText(uri, text)
     if uri == "context://sessions/history":
         found = bench.recorder.store().read(lambda db: listing(db, Wanted(), now=now, judge=bench.judge))
         return ResourceText(uri, session_lines(found, now), "text/plain")
@@ -65,7 +74,21 @@ def _project_file(bench: Workbench) -> ProjectFile | None:
     return load(path) if os.path.lexists(path) else None
 
 
-def _overview(file: ProjectFile | None, bench: Workbench) -> str:
+def _archived(bench: Workbench, file: ProjectFile, now: int) -> set[str]:
+    """Return the modules that are left out of the overview; none where the store cannot tell."""
+    try:
+        return context.look(file, bench.recorder.store(), budget=bench.token_budget, now=now).archived_modules
+    except KiokuError:
+        return set()
+
+
+def _bring_back(bench: Workbench, file: ProjectFile, name: str, now: int) -> None:
+    """Give a module its place again; where that cannot be stored, the reading that is recorded next will do it."""
+    with contextlib.suppress(KiokuError):
+        context.bring_back(file, bench.recorder.store(), name, budget=bench.token_budget, now=now)
+
+
+def _overview(file: ProjectFile | None, bench: Workbench, now: int) -> str:
     if file is None:
         return f"# {clean(bench.recorder.project.name)}\n\nNot scanned yet: the person can run `kioku init`."
     lines = [f"# {clean(file.name or bench.recorder.project.name)}", ""]
@@ -76,10 +99,14 @@ def _overview(file: ProjectFile | None, bench: Workbench) -> str:
         "architecture": file.architecture,
     }
     lines += [f"- {name}: {clean(str(value))}" for name, value in facts.items() if value]
+    archived = _archived(bench, file, now)
+    modules = {name: module for name, module in file.modules.items() if name not in archived}
     if file.modules:
         lines += ["", "## Modules", ""]
         lines += [f"- {clean(name)} ({clean(module.path or '.')}): {clean(module.description or '')}".rstrip(": ")
-                  for name, module in file.modules.items()]  # fmt: skip
+                  for name, module in modules.items()]  # fmt: skip
+    if hidden := len(file.modules) - len(modules):
+        lines += ["", f"({counted(hidden, 'module')} not used lately left out; context://module/NAME brings one back)"]
     return "\n".join(lines)
 
 

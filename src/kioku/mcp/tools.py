@@ -109,6 +109,7 @@ class Workbench(msgspec.Struct):
 
     recorder: Recorder
     workdir: str
+    token_budget: float
     protected: frozenset[tuple[int, int]] = frozenset()
 
     def judge(self, token: str) -> lease.Verdict:
