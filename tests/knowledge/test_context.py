@@ -163,6 +163,16 @@ def test_discoveries_are_items_that_go_and_come_with_their_module(known: Path, c
     assert "never retry" not in str(rows(known, "SELECT * FROM context_items")), "its text is kept in one place only"
 
 
+def test_what_was_archived_keeps_its_instant_however_its_use_grows_old(known: Path, clock: Clock) -> None:
+    (since,) = {item["archived_at"] for item in shown(known, clock, 100)["archived"]}
+    clock.shift(31 * DAY)
+    shown(known, clock, 100)
+    found = shown(known, clock, 100)
+    assert {item["archived_at"] for item in found["archived"]} == {since}
+    assert {item["accesses"] for item in found["archived"]} == {0}
+    assert all("archived 31 d ago" in item["why"] for item in found["archived"])
+
+
 def test_a_module_that_is_gone_from_the_file_is_no_item_any_more(known: Path, clock: Clock) -> None:
     assert names(shown(known, clock, 625)["archived"]) == ["auth"]
     describe(known, ("cart", "docs"), 800)

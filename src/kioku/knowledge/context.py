@@ -71,32 +71,21 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         return {entry.name for entry in self.archived if entry.id == module_id(entry.name)}
 
 
-def look(
-    file: ProjectFile | None, store: Store | None, *, budget: float, now: int, asked: str | None = None
-) -> Context:
-    """Put every item in its place at `now`, and keep that in the store where it can be written.
-
-    `asked` is the name of a module that somebody asks for: it is used now. Raises StoreError.
-    """
+def look(file: ProjectFile | None, store: Store | None, *, budget: float, now: int) -> Context:
+    """Put every item in its place at `now`, and keep that in the store where it can be written. Raises StoreError."""
     found = _Found() if store is None else store.read(lambda db: _gather(db, now))
-    plans = _plan(file, found, budget, now, asked)
+    plans = _plan(file, found, budget, now)
     if store is not None and store.writable and _changes(plans, found):
 
         def apply(db: "apsw.Connection") -> list[_Plan]:
             found = _gather(db, now)
-            plans = _plan(file, found, budget, now, asked)
+            plans = _plan(file, found, budget, now)
             _write(db, plans, found, now)
             return plans
 
         plans = store.write(apply)
     entries = [plan.entry() for plan in plans]
     return Context(budget=budget, entries=sorted(entries, key=lambda entry: (-entry.score.total, entry.id)))
-
-
-def bring_back(file: ProjectFile, store: Store, name: str, *, budget: float, now: int) -> None:
-    """Give a module that somebody asks for its place again, and its discoveries theirs. Raises StoreError."""
-    if store.read(lambda db: context_items.is_archived(db, module_id(name))):
-        look(file, store, budget=budget, now=now, asked=name)
 
 
 def module_id(name: str) -> Redacted:
@@ -114,16 +103,12 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an item comes from.
-
-    `module` is the one that it is or belongs to; `content` is what our rows say of it, None for a row that is not ours.
-    """
+    """Where an item comes from. `content` is what our rows say of it, None for a row that is not ours."""
 
     id: Redacted
     type: Redacted
     name: str
     says: str
-    module: str | None
     content: Redacted | None
     tokens: int
     accesses: int
@@ -172,7 +157,7 @@ def _gather(db: "apsw.Connection", now: int) -> _Found:
     )
 
 
-def _plan(file: ProjectFile | None, found: _Found, budget: float, now: int, asked: str | None) -> list[_Plan]:
+def _plan(file: ProjectFile | None, found: _Found, budget: float, now: int) -> list[_Plan]:
     rows = {row.id: row for row in found.rows}
     sources = _sources(file, found, now)
     items = []
@@ -180,8 +165,6 @@ def _plan(file: ProjectFile | None, found: _Found, budget: float, now: int, aske
         row = rows.get(source.id)
         archived_at = None if row is None else row.archived_at
         used_at = source.used_at if row is None else max(row.used_at, source.used_at)
-        if asked is not None and source.module == asked:
-            used_at = max(used_at, now, 0 if archived_at is None else archived_at + 1)
         items.append(
             Item(id=source.id, tokens=source.tokens, used_at=used_at, accesses=source.accesses, archived_at=archived_at)
         )
@@ -202,7 +185,7 @@ def _sources(file: ProjectFile | None, found: _Found, now: int) -> list[_Source]
         id = module_id(name)
         made = 0 if id in known else now
         sources.setdefault(id, _Source(
-            id=id, type=MODULE, name=name, says=module.path or ".", module=name, content=redact(module.path or "."),
+            id=id, type=MODULE, name=name, says=module.path or ".", content=redact(module.path or "."),
             tokens=scoring.tokens(_text(name, module)), accesses=accesses, used_at=max(last, made),
         ))  # fmt: skip
     for discovery in found.discoveries:
@@ -210,14 +193,14 @@ def _sources(file: ProjectFile | None, found: _Found, now: int) -> list[_Source]
         id = Redacted(_DISCOVERIES + discovery.id)
         sources.setdefault(id, _Source(
             id=id, type=Redacted(discovery.type), name=discovery.id, says=discovery.module or "",
-            module=discovery.module, content=Redacted(discovery.module or ""),
+            content=Redacted(discovery.module or ""),
             tokens=scoring.tokens(discovery.content), accesses=accesses, used_at=max(last, min(discovery.made_at, now)),
         ))  # fmt: skip
     for row in found.rows:
         if not row.id.startswith((_MODULES, _DISCOVERIES)):
             tokens = scoring.tokens(row.content) if row.tokens is None else max(0, row.tokens)
             sources.setdefault(row.id, _Source(
-                id=Redacted(row.id), type=Redacted(row.type), name=row.id, says="from an older store", module=None,
+                id=Redacted(row.id), type=Redacted(row.type), name=row.id, says="from an older store",
                 content=None, tokens=tokens, accesses=row.accesses, used_at=row.used_at,
             ))  # fmt: skip
     return list(sources.values())

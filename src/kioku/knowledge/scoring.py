@@ -25,7 +25,10 @@ _BYTES_A_TOKEN = 4
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is known. `used_at` is its last access or when it was made, `archived_at` None while active."""
+    """One thing that is known. `used_at` is its last access or when it was made, `archived_at` None while active.
+
+    An item that was used at or after `archived_at` was used since.
+    """
 
     id: str
     tokens: int
@@ -82,7 +85,7 @@ def prune(items: Sequence[Item], budget: float, now: int) -> list[Verdict]:
     was used longer ago goes first, then the one with the smaller id.
     """
     scores = {item.id: score(item, now) for item in items}
-    back = {item.id for item in items if item.archived_at is not None and item.used_at > item.archived_at}
+    back = {item.id for item in items if item.archived_at is not None and item.used_at >= item.archived_at}
     active = sorted(
         (item for item in items if item.archived_at is None or item.id in back),
         key=lambda item: (item.id in back, scores[item.id].total, item.used_at, item.id),
@@ -97,7 +100,7 @@ def prune(items: Sequence[Item], budget: float, now: int) -> list[Verdict]:
     def since(item: Item) -> int | None:
         if item.id in staying:
             return None
-        return max(now, item.used_at) if item.archived_at is None or item.id in back else item.archived_at
+        return max(now, item.used_at + 1) if item.archived_at is None or item.id in back else item.archived_at
 
     return [Verdict(item=item, score=scores[item.id], archived_at=since(item)) for item in items]
 

@@ -1,9 +1,9 @@
 """The resources: what Kioku knows, under addresses that a client can show, read and subscribe to.
 
-The overview leaves out the modules that are archived; one that is asked for by name is back in it.
+The overview leaves out the modules that are archived. That one was asked for by name is recorded as every reading is,
+and brings it back.
 """
 
-import contextlib
 import os
 from urllib.parse import unquote
 
@@ -43,10 +43,7 @@ def read(bench: Workbench, uri: str) -> ResourceText:
     if uri == "context://project/overview":
         return ResourceText(uri, _overview(_project_file(bench), bench, now))
     if kind == "module" and name:
-        text = _module(uri, name, file := _project_file(bench))
-        if file is not None:
-            _bring_back(bench, file, name, now)
-        return ResourceText(uri, text)
+        return ResourceText(uri, _module(uri, name, _project_file(bench)))
     if uri == "context://sessions/history":
         found = bench.recorder.store().read(lambda db: listing(db, Wanted(), now=now, judge=bench.judge))
         return ResourceText(uri, session_lines(found, now), "text/plain")
@@ -80,12 +77,6 @@ def _archived(bench: Workbench, file: ProjectFile, now: int) -> set[str]:
         return context.look(file, bench.recorder.store(), budget=bench.token_budget, now=now).archived_modules
     except KiokuError:
         return set()
-
-
-def _bring_back(bench: Workbench, file: ProjectFile, name: str, now: int) -> None:
-    """Give a module its place again; where that cannot be stored, the reading that is recorded next will do it."""
-    with contextlib.suppress(KiokuError):
-        context.bring_back(file, bench.recorder.store(), name, budget=bench.token_budget, now=now)
 
 
 def _overview(file: ProjectFile | None, bench: Workbench, now: int) -> str:

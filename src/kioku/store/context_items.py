@@ -69,15 +69,10 @@ def stored(db: apsw.Connection) -> list[Row]:
         Row(
             id=id, type=text(kind) or "", content=text(content) or "", tokens=whole(tokens),
             used_at=count(made if last is None else last), accesses=count(accesses),
-            archived_at=max(count(updated), count(last)) if status == "archived" else None,
+            archived_at=max(count(updated), count(last) + 1) if status == "archived" else None,
         )
         for id, kind, content, tokens, last, accesses, status, made, updated in found
     ]  # fmt: skip
-
-
-def is_archived(db: apsw.Connection, id: str) -> bool:
-    """Tell whether the item with that id is archived."""
-    return db.execute("SELECT 1 FROM context_items WHERE id = ? AND status = 'archived'", (id,)).fetchone() is not None
 
 
 # CROSS keeps SQLite from beginning at the other end, with every file that was ever touched.
