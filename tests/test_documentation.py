@@ -63,7 +63,7 @@ def test_every_command_and_every_option_in_its_row_is_in_the_readme() -> None:
 
 def test_every_setting_is_in_the_readme_with_its_built_in_value() -> None:
     for key in KEYS:
-        shown = "none" if isinstance(key.default, tuple) else f"{key.default:g}"
+        shown = key.default if isinstance(key.default, str) else "none" if key.default == () else f"{key.default:g}"
         assert f"| `{key.name}` | {shown} | `{key.variable}` |" in README
 
 

@@ -1,6 +1,7 @@
 """Settings: where they come from, and what is refused."""
 
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,8 @@ def test_config_show_says_who_set_what(project: Path, home: Path) -> None:
         ("[session\n", "is not TOML"),
         ("\x00", "is not TOML"),
         ("[model]\nbase_url = 'http://x'\n", "may not be set by a project"),
+        ("[time]\nzone = 'UTC'\n", "may not be set by a project"),
+        ("[time]\nday_starts = '04:00'\n", "may not be set by a project"),
     ],
 )
 def test_what_cannot_be_accepted_is_an_error_that_names_file_and_key(project: Path, text: str, says: str) -> None:
@@ -128,6 +131,41 @@ def test_a_list_that_is_none_is_an_error_that_names_file_and_key(home: Path, tex
     with pytest.raises(SettingsError, match=says) as caught:
         settings.load(None)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[time]\nzone = 'Europe/Berln'\n", "'time.zone' must be the name of a time zone .*, not 'Europe/Berln'"),
+        ("[time]\nzone = ''\n", "'time.zone' must be the name of a time zone"),
+        ("[time]\nzone = 1\n", "'time.zone' must be the name of a time zone .*, not 1"),
+        ("[time]\nday_starts = '04:10'\n", "'time.day_starts' must be a time of day on a quarter of an hour"),
+        ("[time]\nday_starts = 04:00:00\n", "'time.day_starts' must be a time of day"),
+        ("[time]\nday_starts = 4\n", "'time.day_starts' must be a time of day"),
+        ("[time]\nzones = 'UTC'\n", "did you mean 'time.zone'"),
+    ],
+)
+def test_a_text_that_is_none_of_those_accepted_is_an_error_that_names_file_and_key(
+    home: Path, text: str, says: str
+) -> None:
+    path = user_file(home, text)
+    with pytest.raises(SettingsError, match=says) as caught:
+        settings.load(None)
+    assert str(path) in str(caught.value)
+
+
+def test_days_are_those_of_the_persons_settings(project: Path, home: Path) -> None:
+    user_file(home, "[time]\nzone = 'Asia/Tokyo'\nday_starts = '04:00'\n")
+    assert settings.load(None).calendar.day(date(2026, 3, 1))[0] == 1_772_305_200_000  # 2026-02-28T19:00Z
+    environ = {**os.environ, "KIOKU_TIME_ZONE": "UTC", "KIOKU_TIME_DAY_STARTS": "00:15"}
+    assert settings.load(str(project / ".context"), environ).calendar.day(date(2026, 3, 1))[0] == 1_772_324_100_000
+    assert settings.load(None, {**environ, "KIOKU_TIME_ZONE": "system"}).text("time.zone") == "system"
+
+
+def test_config_show_shows_texts_as_they_are(project: Path) -> None:
+    output = kioku("config", "show", "--project", str(project), env={"KIOKU_TIME_ZONE": "Europe/Berlin"}).stdout
+    assert "time.zone\tEurope/Berlin\tKIOKU_TIME_ZONE" in output
+    assert "time.day_starts\t00:00\tbuilt-in" in output
 
 
 def test_a_folder_is_excluded_by_its_name_and_by_where_it_really_is(tmp_path: Path) -> None:

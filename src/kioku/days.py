@@ -33,7 +33,7 @@ class Range(NamedTuple):
 
 
 class Hour(NamedTuple):
-    """A stretch of time in which the local clock shows one hour (0 to 23) of the day `date`."""
+    """A stretch of time in which the local clock shows one hour (0 to 23), and the day to which it counts."""
 
     since: int
     until: int

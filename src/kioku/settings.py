@@ -6,10 +6,10 @@ reads the environment. A repository may be hostile, so a key with `project=False
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kioku import times
+from kioku import days, times
 from kioku.errors import SettingsError
 from kioku.words import nearest
 
@@ -17,21 +17,40 @@ USER_FILE = "config.toml"
 PROJECT_FILE = "config.toml"
 
 
+Given = float | str | tuple[str, ...]
+
+
 class Key(NamedTuple):
-    """One setting: a number with bounds and its unit in its name, or a list of texts; and one sentence for people."""
+    """One setting: a number with bounds and its unit in its name, a list of texts, or a text that is checked.
+
+    `says` is one sentence for people; of a text, `form` says what it must be.
+    """
 
     name: str
-    default: float | tuple[str, ...]
+    default: Given
     least: float
     most: float
     says: str
     project: bool = True
     is_path: bool = False
+    form: str = ""
+    accepts: Callable[[str], bool] | None = None
 
     @property
     def variable(self) -> str:
         """Return the environment variable that sets it: `KIOKU_SESSION_TIMEOUT_MINUTES`."""
         return "KIOKU_" + self.name.upper().replace(".", "_")
+
+
+SYSTEM_ZONE = "system"
+
+
+def _is_zone(text: str) -> bool:
+    return text == SYSTEM_ZONE or days.is_zone(text)
+
+
+def _is_quarter(text: str) -> bool:
+    return days.minutes_of(text) is not None
 
 
 KEYS: tuple[Key, ...] = (
@@ -40,11 +59,19 @@ KEYS: tuple[Key, ...] = (
     Key("context.token_budget", 20_000, 100, 10_000_000, "Tokens of what is known that an assistant is shown unasked."),
     Key("capture.exclude", (), 0, 0, "Folders that are never recorded.", is_path=True),
     Key("redaction.allow", (), 0, 0, "Texts that are never redacted.", project=False),
-)
+    Key(
+        "time.zone", SYSTEM_ZONE, 0, 0, "The time zone of your days; 'system' is the machine's.", project=False,
+        form="the name of a time zone that this machine knows, such as 'Europe/Berlin', or 'system'", accepts=_is_zone,
+    ),
+    Key(
+        "time.day_starts", "00:00", 0, 0, "When your day begins: what you do earlier counts to the day before.",
+        project=False, form="a time of day on a quarter of an hour, such as '04:00'", accepts=_is_quarter,
+    ),
+)  # fmt: skip
 
 # A repository may be hostile: what these sections will ever hold, or a name with such a word in it, its file may not
 # set. Only `capture.exclude` may be longer there, never shorter.
-_PERSONS_SECTIONS = ("redaction", "model", "team", "discoveries")
+_PERSONS_SECTIONS = ("redaction", "model", "team", "discoveries", "time")
 _PERSONS_WORDS = ("url", "address", "accept", "allow")
 
 # Variables of ours that are no settings: where the project is, and two that tests set.
@@ -55,7 +82,7 @@ class Value(NamedTuple):
     """A setting's value and the place that set it."""
 
     key: Key
-    value: float | tuple[str, ...]
+    value: Given
     source: str
 
 
@@ -76,13 +103,26 @@ class Settings(NamedTuple):
         assert isinstance(value, tuple)
         return value
 
-    def _value(self, name: str) -> float | tuple[str, ...]:
+    def text(self, name: str) -> str:
+        """Return the value of the setting with that name, a text."""
+        value = self._value(name)
+        assert isinstance(value, str)
+        return value
+
+    def _value(self, name: str) -> Given:
         return next(value.value for value in self.values if value.key.name == name)
 
     @property
     def timeout_ms(self) -> int:
         """Return the silence that ends a session, in ms."""
         return round(self.number("session.timeout_minutes") * times.MINUTE)
+
+    @property
+    def calendar(self) -> days.Calendar:
+        """Return the person's days."""
+        zone, starts = self.text("time.zone"), days.minutes_of(self.text("time.day_starts"))
+        assert starts is not None
+        return days.Calendar(None if zone == SYSTEM_ZONE else zone, starts)
 
 
 def load(context_dir: str | None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -115,7 +155,7 @@ def load(context_dir: str | None, environ: Mapping[str, str] | None = None) -> S
     return Settings(tuple(found.values()))
 
 
-def _set(found: dict[str, Value], key: Key, value: float | tuple[str, ...], source: str) -> None:
+def _set(found: dict[str, Value], key: Key, value: Given, source: str) -> None:
     """Let a value take the place of one from further away; what is excluded anywhere stays excluded."""
     before = found[key.name]
     if key.is_path and isinstance(value, tuple) and isinstance(before.value, tuple) and before.value:
@@ -219,12 +259,16 @@ def _known(name: str, path: str) -> Key:
     return key
 
 
-def _checked(key: Key, given: Any, where: str, base: str | None = None) -> float | tuple[str, ...]:
+def _checked(key: Key, given: Any, where: str, base: str | None = None) -> Given:
     """Return a value as it counts. `base` is the folder to which a project's paths are relative."""
     if isinstance(key.default, tuple):
         if not isinstance(given, list) or not all(isinstance(text, str) and text for text in given):
             raise SettingsError(f"{where}: '{key.name}' must be a list of texts, not {given!r}")
         return tuple(_absolute(key, text, where, base) for text in given) if key.is_path else tuple(given)
+    if isinstance(key.default, str):
+        if not isinstance(given, str) or (key.accepts is not None and not key.accepts(given)):
+            raise SettingsError(f"{where}: '{key.name}' must be {key.form}, not {given!r}")
+        return given
     try:
         value = None if isinstance(given, bool) else float(given)
     except (TypeError, ValueError, OverflowError):

@@ -44,7 +44,9 @@ def show(folder: str | None = None, as_json: bool = False) -> None:
     print_table(("setting", "value", "set by", ""), rows)
 
 
-def _shown(value: float | tuple[str, ...]) -> str:
+def _shown(value: settings.Given) -> str:
+    if isinstance(value, str):
+        return value
     return (", ".join(value) or "none") if isinstance(value, tuple) else f"{value:g}"
 
 
