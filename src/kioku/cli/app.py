@@ -21,6 +21,7 @@ COMMANDS = {
     "show": "show_command",
     "status": "status_command",
     "sessions": "sessions_command",
+    "stats": "stats_command",
     "cleanup-sessions": "cleanup_command",
     "import": "import_command",
     "redact": "redact_command",

@@ -72,7 +72,7 @@ def print_table(
     On a terminal too narrow for it, the `optional` columns are left out, the first of them first; then the column
     `paths` shows the ends of what is in it.
     """
-    if not _on_terminal():
+    if not on_terminal():
         for row in rows:
             print("\t".join(clean(cell) for cell in row))
         return
@@ -119,27 +119,34 @@ def print_facts(facts: Sequence[tuple[str, Any]]) -> None:
 
 def print_code(line: str, style: str) -> None:
     """Print a line of a file, with its tabs."""
-    if not _on_terminal():
+    if not on_terminal():
         print("\t".join(map(clean, line.split("\t"))).rstrip())
     else:
         print_line((line.expandtabs(4), style))
 
 
-def _on_terminal() -> bool:
+def on_terminal() -> bool:
     """Tell whether a person reads our output; it is None where it was closed before we began."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 def print_line(*parts: tuple[str, str]) -> None:
     """Print one line of parts, given as (text, style); styles show where the terminal has them and the person wants."""
-    if not _on_terminal():
-        print("".join(clean(text) for text, _ in parts).rstrip())
+    print_lines([parts])
+
+
+def print_lines(lines: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Print lines of parts, each given as (text, style)."""
+    if not on_terminal():
+        for line in lines:
+            print("".join(clean(text) for text, _ in line).rstrip())
         return
     from rich.console import Console
     from rich.text import Text
 
-    line = Text.assemble(*((clean(text), style) for text, style in parts))
-    Console(highlight=False, soft_wrap=True).print(line)
+    console = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(Text.assemble(*((clean(text), style) for text, style in line)))
 
 
 def _style(cell: Any) -> str:

@@ -15,6 +15,7 @@ from kioku.cli.output import (
     print_table,
     project_option,
 )
+from kioku.cli.timeline_command import timeline
 from kioku.models import Session
 from kioku.reports import sessions as reports
 from kioku.reports.listing import Wanted, listing, stretch
@@ -162,6 +163,9 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
             for a in latest
         ]
         print_table(("when", "what", "on", ""), rows)
+
+
+command.add_command(timeline)
 
 
 def facts(session: Session, now: int) -> list[tuple[str, str]]:

@@ -1,0 +1,57 @@
+"""Sessions side by side: each with the stretches in which it was active, in as few lanes as hold them all."""
+
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
+
+import msgspec
+
+from kioku.models import Session
+
+
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """A session and the stretches in which it was active, (since, until) in ms, disjoint and in order."""
+
+    session: Session
+    stretches: list[tuple[int, int]]
+
+    @property
+    def since(self) -> int:
+        """Return the instant at which the session began."""
+        return min([self.session.started_at, *(since for since, _ in self.stretches[:1])])
+
+    @property
+    def until(self) -> int:
+        """Return the instant at which the session ended, or was last active; never before it began."""
+        ended = self.session.last_activity_at if self.session.ended_at is None else self.session.ended_at
+        return max([self.since, ended, *(until for _, until in self.stretches[-1:])])
+
+
+def assign(sessions: Iterable[Lane]) -> list[list[Lane]]:
+    """Put sessions into the fewest rows in which none overlaps another: each in the uppermost that is free.
+
+    What comes earlier decides, never the order in which the sessions are given; so a session that is added later does
+    not move those before it. Sessions that only touch do not overlap; one without length takes its instant.
+    """
+    rows: list[list[Lane]] = []
+    free: list[int] = []  # rows that nobody is in
+    taken: list[tuple[int, int]] = []  # (until, row)
+    for lane in sorted(sessions, key=lambda lane: (lane.since, lane.until, lane.session.id)):
+        while taken and taken[0][0] <= lane.since:
+            heappush(free, heappop(taken)[1])
+        if not free:
+            free.append(len(rows))
+            rows.append([])
+        row = heappop(free)
+        rows[row].append(lane)
+        heappush(taken, (max(lane.until, lane.since + 1), row))
+    return rows
+
+
+def union(stretches: Sequence[tuple[int, int]]) -> int:
+    """Return the time that at least one stretch covers, in ms."""
+    covered, reached = 0, None
+    for since, until in sorted(stretches):
+        begin = since if reached is None else max(since, reached)
+        covered += max(0, until - begin)
+        reached = until if reached is None else max(reached, until)
+    return covered
