@@ -135,8 +135,8 @@ def _labels(paper: Paper, over: Axis, pieces: Sequence[Piece], room: int) -> Lin
         following = begins[bisect_right(begins, begins[number])] if begins[-1] > begins[number] else room + 1
         for text in map(paper.printable, piece.labels):
             at = begin
-            if following == room + 1:  # the last one may begin further left, so that it has room
-                at = max(reached, min(begin, room - cell_len(text)))
+            if following == room + 1:  # the last one may begin further left, but not below another
+                at = max(reached, begins[number - 1] + 1 if number else 0, min(begin, room - cell_len(text)))
             if at + cell_len(text) < following and at - begins[number] <= 2:
                 line += [(" " * (at - reached), ""), (text, piece.style)]
                 reached = at + cell_len(text) + 1

@@ -44,8 +44,8 @@ class Paper:
 
     def __init__(self, width: int, encoding: str = "utf-8") -> None:
         self.width = max(1, width)
-        self.encoding = encoding
-        self.marks = UNICODE if _shows("".join(UNICODE), encoding) else ASCII
+        self.encoding = encoding if _shows("", encoding) else "ascii"
+        self.marks = UNICODE if _shows("".join(UNICODE), self.encoding) else ASCII
 
     def narrowed(self, width: int) -> "Paper":
         """Return such paper of another width."""
