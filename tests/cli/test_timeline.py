@@ -115,8 +115,8 @@ def test_what_reaches_over_the_start_of_day_is_in_both_days() -> None:
     days = days_of([lane("k7w2m9qd0000", [(night - 60 * MINUTE, night + 30 * MINUTE)])], 3)
     assert [day.active_ms for day in days] == [60 * MINUTE, 30 * MINUTE, 0]
     text = "\n".join(shown(days))
-    assert "Tue 24 Nov 2026  1 session  1 h active" in text
-    assert "Wed 25 Nov 2026  1 session  30 min active" in text
+    assert "Tue 24 Nov  1 session  1 h active" in text
+    assert "Wed 25 Nov  1 session  30 min active" in text
     (first, *_) = days_of([lane("k7w2m9qd0000", [(night - 60 * MINUTE, night + 30 * MINUTE)])])
     assert shown([first])[-1].split()[:4] == ["k7w2m9qd", "03:00", "to", "later"]
 

@@ -69,7 +69,8 @@ def screen(days: Sequence[LanesOfDay], calendar: Calendar, width: int, encoding:
         if not day.rows:
             free.append(day.date)
             continue
-        lines += [*_free(paper, free), *_day(paper, day, calendar, styles, begin, end), []]
+        heading = day_text(day.date, year=len(days) == 1 or days[0].date.year != days[-1].date.year)
+        lines += [*_free(paper, free), *_day(paper, day, heading, calendar, styles, begin, end), []]
         if len(days) == 1:
             lines += [*_table(paper, day, calendar, styles), []]
         free = []
@@ -94,9 +95,11 @@ def _extent(days: Sequence[LanesOfDay]) -> tuple[int, int]:
     return max(0, min(begin, end - _SHORTEST)), end
 
 
-def _day(paper: Paper, day: LanesOfDay, calendar: Calendar, styles: dict[str, str], begin: int, end: int) -> list[Line]:
+def _day(
+    paper: Paper, day: LanesOfDay, heading: str, calendar: Calendar, styles: dict[str, str], begin: int, end: int
+) -> list[Line]:
     count = len(day.sessions)
-    items: list[Line] = [[(day_text(day.date, year=True), "bold")], [(counted(count, "session"), "dim")]]
+    items: list[Line] = [[(heading, "bold")], [(counted(count, "session"), "dim")]]
     items.append([(f"{duration_text(day.active_ms)} active", "dim")])
     if len(day.rows) > 1:
         items.append([(f"up to {len(day.rows)} at once", "dim")])
