@@ -14,6 +14,7 @@ from kioku.errors import KiokuError, UsageError
 from kioku.project import Project
 from kioku.reports import extent, statistics
 from kioku.reports.statistics import Statistics
+from kioku.sessions import settling
 from kioku.settings import Settings
 
 _COLUMNS = (
@@ -66,10 +67,9 @@ def _found(where: Project, values: Settings, words: str) -> Statistics:
     with places.opened(where) as store:
         wanted = calendar.range(words, now, store.read(extent.earliest))
         modules = _modules(where)
-        found: Statistics = store.read(
-            lambda db: statistics.statistics(db, wanted, calendar, modules=modules)  # type: ignore[attr-defined] # comes with the rollups
-        )
-    return found
+        if store.writable:
+            settling.settle(store)
+        return store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now, modules=modules))
 
 
 def _modules(where: Project) -> Callable[[str], str | None] | None:

@@ -47,10 +47,7 @@ def timeline(words: tuple[str, ...], folder: str | None, own: bool, as_json: boo
 
 
 def _lanes(store: Store, wanted: Range, now: int, judge: sweep.Judge) -> list[Lane]:
-    found: list[Lane] = store.read(
-        lambda db: lanes.lanes(db, wanted, now=now, judge=judge)  # type: ignore[attr-defined] # comes with the store's clocks
-    )
-    return found
+    return store.read(lambda db: lanes.lanes(db, wanted, now=now, judge=judge))
 
 
 def _as_json(day: "LanesOfDay") -> dict[str, object]:

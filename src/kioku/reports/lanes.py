@@ -2,10 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
+from typing import Final
 
+import apsw
 import msgspec
 
+from kioku import times
+from kioku.days import Range
 from kioku.models import Session
+from kioku.reports.sessions import Judge, standing
+from kioku.sessions import settling
+from kioku.store import rollups
+from kioku.store import sessions as rows
+from kioku.summaries import ACTIVE_CLOCK
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +33,30 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
         """Return the instant at which the session ended, or was last active; never before it began."""
         ended = self.session.last_activity_at if self.session.ended_at is None else self.session.ended_at
         return max([self.since, ended, *(until for _, until in self.stretches[-1:])])
+
+
+def lanes(db: apsw.Connection, wanted: Range, *, now: int, judge: Judge) -> list[Lane]:
+    """Return the sessions with activity that lie in a range of days, by start; the parts outside of it too."""
+    stretches: dict[int, list[tuple[int, int]]] = {}
+    for seq, since, until in db.execute(_ACTIVE, (wanted.since // times.DAY, (wanted.until - 1) // times.DAY)):
+        stretches.setdefault(seq, []).append((since, until))
+    for part, _ in settling.parts(db, rollups.undigested_within(db, wanted.since, wanted.until)):
+        active = [(s.since, s.until) for s in part.digest.stretches if s.clock == ACTIVE_CLOCK]
+        stretches[part.seq] = [] if part.empty else active
+    found = []
+    for seq, active in stretches.items():
+        row = rows.by_seq(db, seq) if active else None
+        if row is not None:
+            lane = Lane(session=standing(row.session, now, judge), stretches=active)
+            if lane.since < wanted.until and wanted.since <= lane.until:
+                found.append(lane)
+    return sorted(found, key=lambda lane: (lane.since, lane.session.id))
+
+
+_ACTIVE: Final = """
+SELECT c.session, c.since, c.until FROM (SELECT DISTINCT session FROM session_days WHERE day BETWEEN ? AND ?) d
+JOIN clocks c ON c.session = d.session AND c.clock = 1
+JOIN sessions s ON s.seq = c.session AND s.digest IS NOT NULL ORDER BY c.session, c.since"""
 
 
 def assign(sessions: Iterable[Lane]) -> list[list[Lane]]:

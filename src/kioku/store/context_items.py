@@ -12,7 +12,7 @@ import msgspec
 
 from kioku.models import RESOURCE_READ
 from kioku.redaction import Redacted
-from kioku.store.activities import require_redacted
+from kioku.store.names import require_redacted
 from kioku.store.values import count, text, whole
 
 

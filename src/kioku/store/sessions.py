@@ -118,6 +118,11 @@ def by_id(db: apsw.Connection, id: str) -> Row | None:
     return _one(db, f"{_SELECT} WHERE id = ?", (id,))
 
 
+def by_seq(db: apsw.Connection, seq: int) -> Row | None:
+    """Return the session with that row number."""
+    return _one(db, f"{_SELECT} WHERE seq = ?", (seq,))
+
+
 def write(db: apsw.Connection, values: Mapping[str, Any]) -> int:
     """Insert or replace the session with `values['id']`; return its row number."""
     columns = list(values)
