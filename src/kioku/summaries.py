@@ -65,7 +65,7 @@ class Digest(msgspec.Struct, frozen=True):
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One session as rollups see it: its first and last activity's start, and when the last of them was over.
 
-    `gap_before` is the silence since its conversation's session before it (ms).
+    `gap_before` is the silence since its conversation's last session with activity before it (ms).
     """
 
     seq: int

@@ -119,6 +119,7 @@ def test_one_session_is_shown_by_the_beginning_of_its_id(recorded: Path) -> None
 
 
 def test_an_unknown_session_names_the_nearest_and_changes_nothing(recorded: Path) -> None:
+    kioku("sessions", "list", cwd=recorded)  # what is over has been settled then
     before = rows(recorded, "SELECT * FROM sessions ORDER BY id")
     result = kioku("sessions", "show", "nonsense", cwd=recorded)
     assert result.returncode == 2

@@ -1,19 +1,17 @@
 """The pauses in the store: what another timeout would make of them, and the person's own distribution of them."""
 
-from itertools import pairwise
-
 import apsw
 import msgspec
 
-from kioku.models import MARKS
-from kioku.sessions import canonical, derive, gaps
-from kioku.sessions.derive import Timeouts
+from kioku.reports.sources import Source
+from kioku.sessions import gaps
 from kioku.sessions.gaps import Mixture, Row
-from kioku.store import activities
+from kioku.sessions.rollup import within
 from kioku.store.connection import one
+from kioku.summaries import SLOT, SLOTS
 
-# Divides a conversation where a pause is no active time any more: where it is longer than five minutes.
-_STRETCHES = Timeouts(((0, derive.ACTIVE_GAP + 1),))
+# All instants that reports can have, as borders of slots.
+_EVER = (-(1 << 62) // SLOT * SLOT, (1 << 62) // SLOT * SLOT)
 
 
 class Pauses(msgspec.Struct, frozen=True):
@@ -49,21 +47,12 @@ def sensitivity(db: apsw.Connection, timeout_ms: int) -> Sensitivity:
 
 
 def pauses(db: apsw.Connection) -> Pauses:
-    """Read the pauses of every conversation. Sessions without activity that counts are left out, as in every list."""
-    served = activities.is_served(db)
-    streams = active_ms = 0
+    """Return the pauses of every conversation. Sessions without activity that counts are left out, as in every list."""
+    active_ms = 0
     found: list[int] = []
-    for stream in activities.all_streams(db):
-        told = canonical.canonical(activities.load(db, stream), served=served).reports
-        timeouts = Timeouts(activities.timeouts(db, stream))
-        sessions = derive.runs((report for report in told if report.kind not in MARKS), timeouts)
-        stretches = [
-            stretch
-            for session, members in sessions
-            if session.activities
-            for stretch, _ in derive.runs(members, _STRETCHES)
-        ]
-        streams += bool(stretches)
-        active_ms += sum(stretch.active_ms for stretch in stretches)
-        found += [after.first_activity_at - before.last_activity_at for before, after in pairwise(stretches)]
-    return Pauses(streams, active_ms, found)
+    for day in Source(db, *_EVER).days():
+        active_ms += sum(day.active)
+        found += within(day.gaps, 0, SLOTS)
+    query = """SELECT count(*) FROM streams x
+               WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.stream = x.id AND s.empty = 0)"""
+    return Pauses(int(one(db, query)[0]), active_ms, found)

@@ -92,7 +92,9 @@ def part_facts(db: apsw.Connection, seq: int) -> dict[str, Any] | None:
     row = db.execute(
         """SELECT s.started_at, s.first_activity_at, s.last_start_at, s.last_activity_at, s.client, s.empty,
                   s.active_ms, s.agent_ms,
-                  s.first_activity_at - (SELECT c.last_activity_at FROM sessions c WHERE c.id = s.continues)
+                  s.first_activity_at - (SELECT c.last_activity_at FROM sessions c WHERE c.stream = s.stream
+                    AND c.first_activity_at < s.first_activity_at AND c.empty = 0
+                    ORDER BY c.first_activity_at DESC LIMIT 1)
            FROM sessions s WHERE s.seq = ?""",
         (seq,),
     ).fetchone()
@@ -161,7 +163,8 @@ def put_day(db: apsw.Connection, day: Day, shares: Shares) -> None:
         db.execute(f"DELETE FROM {table} WHERE day = ?", (number,))
     if not any(day.begun) and not shares:
         return
-    packed = [_pack(getattr(day, name)) for name in _ARRAYS] + [_pack(getattr(day, name)) for name in _PAIRS]
+    packed = [_pack(getattr(day, name)) if any(getattr(day, name)) else b"" for name in _ARRAYS]
+    packed += [_pack(getattr(day, name)) for name in _PAIRS]
     db.execute(f"INSERT INTO days (day, {_COLUMNS}) VALUES (?{', ?' * len(packed)})", (number, *packed))
     for (kind, name), share in sorted(shares.items()):
         told = _number(db, name)
@@ -234,8 +237,8 @@ def files(db: apsw.Connection, spans: Sequence[tuple[str, int, int, int]], names
 
 
 def _pack(numbers: "array[int]") -> bytes:
-    """Write numbers in 4 bytes each, or in 8 where one needs them; all zeros in none."""
-    if not any(numbers):
+    """Write numbers in 4 bytes each, or in 8 where one needs them."""
+    if not numbers:
         return b""
     packed = array("I" if max(numbers) < 1 << 32 else "Q", numbers)
     if sys.byteorder == "big":
@@ -244,7 +247,7 @@ def _pack(numbers: "array[int]") -> bytes:
 
 
 def _unpack(packed: object, length: int) -> "array[int]":
-    """Read what `_pack` wrote; what is no longer that counts as nothing."""
+    """Read what `_pack` wrote; nothing stands for zeros, and so does what is no longer ours."""
     nothing = array("Q", bytes(8 * length))
     if not isinstance(packed, bytes) or not packed:
         return nothing
