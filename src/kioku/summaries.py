@@ -93,30 +93,23 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         return range(self.first_at // SLOT, max(self.last_start_at, self.until - 1) // SLOT + 1)
 
 
-def zeros() -> "array[int]":
-    """Return a number for each slot of a day, all 0."""
-    return array("Q", bytes(8 * SLOTS))
+# What a day's rollup has of each slot: ms on each clock, and numbers. `together` counts time that sessions share once;
+# `known` is how many sessions know whose turn it was: where none does, `agent` and `waiting` are unknown.
+COLUMNS: Final = (
+    "active", "together", "agent", "waiting", "known", "calls", "prompts", "reads", "edits", "begun",
+)  # fmt: skip
+AT: Final = {name: place * SLOTS for place, name in enumerate(COLUMNS)}  # where each begins
 
 
 class Day(msgspec.Struct, kw_only=True):
-    """A UTC day by slots: ms on each clock, and numbers.
+    """A UTC day by slots: the columns one after the other in `slots`.
 
-    `together` counts time that several sessions share once. `known` is how many sessions know whose turn it was: where
-    none does, `agent` and `waiting` are unknown. `lengths` are the active times of the sessions begun in it, `gaps` the
-    silences over 5 minutes that ended in it, both in pairs: slot, ms.
+    `lengths` are the active times of the sessions begun in it, `gaps` the silences over 5 minutes that ended in it,
+    both in pairs: slot, ms.
     """
 
     day: int
-    active: "array[int]" = msgspec.field(default_factory=zeros)
-    together: "array[int]" = msgspec.field(default_factory=zeros)
-    agent: "array[int]" = msgspec.field(default_factory=zeros)
-    waiting: "array[int]" = msgspec.field(default_factory=zeros)
-    known: "array[int]" = msgspec.field(default_factory=zeros)
-    calls: "array[int]" = msgspec.field(default_factory=zeros)
-    prompts: "array[int]" = msgspec.field(default_factory=zeros)
-    reads: "array[int]" = msgspec.field(default_factory=zeros)
-    edits: "array[int]" = msgspec.field(default_factory=zeros)
-    begun: "array[int]" = msgspec.field(default_factory=zeros)
+    slots: "array[int]" = msgspec.field(default_factory=lambda: array("Q", bytes(8 * SLOTS * len(COLUMNS))))
     lengths: "array[int]" = msgspec.field(default_factory=lambda: array("Q"))
     gaps: "array[int]" = msgspec.field(default_factory=lambda: array("Q"))
 

@@ -8,7 +8,7 @@ from kioku.sessions import gaps
 from kioku.sessions.gaps import Mixture, Row
 from kioku.sessions.rollup import within
 from kioku.store.connection import one
-from kioku.summaries import SLOT, SLOTS
+from kioku.summaries import AT, SLOT, SLOTS
 
 # All instants that reports can have, as borders of slots.
 _EVER = (-(1 << 62) // SLOT * SLOT, (1 << 62) // SLOT * SLOT)
@@ -51,7 +51,7 @@ def pauses(db: apsw.Connection) -> Pauses:
     active_ms = 0
     found: list[int] = []
     for day in Source(db, *_EVER).days():
-        active_ms += sum(day.active)
+        active_ms += sum(day.slots[AT["active"] : AT["active"] + SLOTS])
         found += within(day.gaps, 0, SLOTS)
     query = """SELECT count(*) FROM streams x
                WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.stream = x.id AND s.empty = 0)"""

@@ -6,7 +6,6 @@ them in `active_ms`, and once in `union_ms`.
 """
 
 import datetime
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -18,10 +17,8 @@ from kioku.days import Calendar, Range
 from kioku.reports.sources import Source
 from kioku.sessions import rollup
 from kioku.store.connection import one
-from kioku.summaries import BRANCH, CLIENT, FILE, SLOT, SLOTS, TOOL, Shares
+from kioku.summaries import AT, BRANCH, CLIENT, COLUMNS, FILE, SLOT, SLOTS, TOOL, Shares
 from kioku.summaries import Day as Rollup
-
-_COUNTS: Final = ("active", "together", "agent", "waiting", "known", "calls", "prompts", "reads", "edits", "begun")
 
 Modules = Callable[[str], str | None]  # a path's module
 
@@ -142,10 +139,10 @@ def _slices(since: int, until: int, rollups: dict[int, Rollup]) -> Iterator[tupl
 
 
 def _day(date: datetime.date, since: int, until: int, rollups: dict[int, Rollup]) -> Day:
-    sums = dict.fromkeys(_COUNTS, 0)
+    sums = dict.fromkeys(COLUMNS, 0)
     for day, first, last in _slices(since, until, rollups):
-        for name in _COUNTS:
-            sums[name] += sum(getattr(day, name)[first:last])
+        for name, at in AT.items():
+            sums[name] += sum(day.slots[at + first : at + last])
     knows = bool(sums["known"])
     clocks = Clocks(
         active_ms=sums["active"], union_ms=sums["together"], agent_ms=sums["agent"] if knows else None,
@@ -173,20 +170,32 @@ def _grid(days: Sequence[Day], rollups: dict[int, Rollup], calendar: Calendar) -
         if not day.clocks.union_ms:
             continue
         row = grid[day.date.weekday()]
+        at = day.since
+        slots: list[int] = []
+        for number in range(day.since // times.DAY, (day.until - 1) // times.DAY + 1):
+            rolled = rollups.get(number)
+            first = max(0, day.since // SLOT - number * SLOTS)
+            last = min(SLOTS, day.until // SLOT - number * SLOTS)
+            start = AT["together"]
+            slots.extend(rolled.slots[start + first : start + last] if rolled else [0] * (last - first))
         offset = calendar.offset(day.since)
-        is_even = offset == calendar.offset(day.until - 1)
-        for rolled, first, last in _slices(day.since, day.until, rollups):
-            start = rolled.day * times.DAY
-            for slot in range(first, last):
-                if rolled.together[slot]:
-                    at = start + slot * SLOT
-                    local = at + (offset if is_even else calendar.offset(at))
-                    row[local // times.HOUR % 24] += rolled.together[slot]
+        if offset != calendar.offset(day.until - 1) or (day.since + offset) % times.HOUR:
+            for place, ms in enumerate(slots):
+                if ms:
+                    at = day.since + place * SLOT
+                    row[(at + calendar.offset(at)) // times.HOUR % 24] += ms
+            continue
+        hour = (day.since + offset) // times.HOUR
+        for place in range(0, len(slots), _SLOTS_AN_HOUR):
+            row[(hour + place // _SLOTS_AN_HOUR) % 24] += sum(slots[place : place + _SLOTS_AN_HOUR])
     return grid
 
 
+_SLOTS_AN_HOUR: Final = times.HOUR // SLOT
+
+
 def _lengths(db: apsw.Connection, wanted: Range, rollups: dict[int, Rollup]) -> Lengths:
-    found: array[int] = array("Q")
+    found: list[int] = []
     longest, where = -1, 0
     for day, first, last in _slices(wanted.since, wanted.until, rollups):
         within = rollup.within(day.lengths, first, last)

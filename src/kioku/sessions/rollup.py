@@ -6,7 +6,7 @@ functions. Time that several sessions share counts once in `together`, and for e
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final
 
@@ -15,6 +15,7 @@ from kioku.sessions.derive import ACTIVE_GAP
 from kioku.summaries import (
     ACTIVE_CLOCK,
     AGENT_CLOCK,
+    AT,
     BRANCH,
     CALL,
     CLIENT,
@@ -40,36 +41,37 @@ def day(number: int, parts: Iterable[Part]) -> Day:
     """Make the rollup of a UTC day out of the sessions that may have something in it; empty ones count nowhere."""
     start = number * times.DAY
     found = Day(day=number)
-    clocks = {ACTIVE_CLOCK: found.active, AGENT_CLOCK: found.agent, WAITING_CLOCK: found.waiting}
-    counted = {CALL: found.calls, PROMPTED: found.prompts, READ: found.reads, EDIT: found.edits}
+    slots = found.slots
     active: list[Stretch] = []
     for part in sorted(parts, key=lambda part: (part.started_at, part.seq)):
         if part.empty:
             continue
         if part.agent_ms is not None:
             for slot in range(max(part.slots[0], number * SLOTS), min(part.slots[-1] + 1, (number + 1) * SLOTS)):
-                found.known[slot - number * SLOTS] += 1
+                slots[AT["known"] + slot - number * SLOTS] += 1
         for stretch in part.digest.stretches:
-            _spread(clocks[stretch.clock], stretch, start)
+            _spread(slots, _CLOCKS[stretch.clock], stretch, start)
             if stretch.clock == ACTIVE_CLOCK:
                 active.append(stretch)
         for tally, times_counted in part.digest.counts.items():
             slot = tally.slot - number * SLOTS
-            if tally.kind in counted and 0 <= slot < SLOTS:
-                counted[tally.kind][slot] += times_counted
+            if tally.kind in _COUNTED and 0 <= slot < SLOTS:
+                slots[_COUNTED[tally.kind] + slot] += times_counted
         slot = part.started_at // SLOT - number * SLOTS
         if 0 <= slot < SLOTS:
-            found.begun[slot] += 1
+            slots[AT["begun"] + slot] += 1
             if part.active_ms is not None:
                 found.lengths.extend((slot, min(part.active_ms, _MOST)))
         for at, gap in _gaps(part):
             if start <= at < start + times.DAY:
                 found.gaps.extend(((at - start) // SLOT, min(gap, _MOST)))
     for stretch in union(active):
-        _spread(found.together, stretch, start)
+        _spread(slots, AT["together"], stretch, start)
     return found
 
 
+_CLOCKS: Final = {ACTIVE_CLOCK: AT["active"], AGENT_CLOCK: AT["agent"], WAITING_CLOCK: AT["waiting"]}
+_COUNTED: Final = {CALL: AT["calls"], PROMPTED: AT["prompts"], READ: AT["reads"], EDIT: AT["edits"]}
 _MOST: Final = (1 << 32) - 1
 
 
@@ -93,13 +95,13 @@ def union(stretches: Iterable[Stretch]) -> list[Stretch]:
     return found
 
 
-def _spread(slots: "array[int]", stretch: Stretch, start: int) -> None:
-    """Add a stretch to the slots of a day that it lies in."""
+def _spread(slots: "array[int]", column: int, stretch: Stretch, start: int) -> None:
+    """Add a stretch to the slots of a day that it lies in, in one of its columns."""
     since, until = max(stretch.since - start, 0), min(stretch.until - start, SLOT * SLOTS)
     while since < until:
         slot = since // SLOT
         end = min(until, (slot + 1) * SLOT)
-        slots[slot] += end - since
+        slots[column + slot] += end - since
         since = end
 
 
@@ -165,6 +167,8 @@ def _by_branch(part: Part, since: int, until: int) -> Iterator[tuple[str, int]]:
             at = change
 
 
-def within(found: Sequence[int], first: int, last: int) -> list[int]:
+def within(found: "array[int]", first: int, last: int) -> "array[int]":
     """Return what `Day.lengths` or `Day.gaps` has of some of the day's slots."""
-    return [found[index + 1] for index in range(0, len(found), 2) if first <= found[index] < last]
+    if first == 0 and last == SLOTS:
+        return found[1::2]
+    return array("Q", (ms for slot, ms in zip(found[::2], found[1::2], strict=True) if first <= slot < last))

@@ -43,7 +43,7 @@ def _settle_some(db: apsw.Connection) -> int:
 
 
 def refresh(db: apsw.Connection, days: Iterable[int]) -> None:
-    """Make the rollups of some UTC days anew, and those of their months."""
+    """Make the rollups of some UTC days anew, and those of their months and years."""
     names = Names(db)
     months = {}
     for number in days:
@@ -53,7 +53,9 @@ def refresh(db: apsw.Connection, days: Iterable[int]) -> None:
         month = month_of(number)
         months[month] = month_days(month)
     for month, (first, last) in months.items():
-        rollups.put_month(db, month, first, last)
+        rollups.put_files(db, "month", month, "day", first, last)
+    for year in {month // 12 for month in months}:
+        rollups.put_files(db, "year", year, "month", year * 12, year * 12 + 11)
 
 
 def parts(db: apsw.Connection, seqs: Iterable[int]) -> Iterator[tuple[Part, bytes]]:

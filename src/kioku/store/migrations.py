@@ -219,8 +219,7 @@ CREATE TABLE session_days (
 CREATE INDEX session_days_by_day ON session_days (day);
 CREATE TABLE outdated_days (day INTEGER PRIMARY KEY);
 CREATE TABLE days (
-  day INTEGER PRIMARY KEY, active BLOB, together BLOB, agent BLOB, waiting BLOB, known BLOB, calls BLOB,
-  prompts BLOB, reads BLOB, edits BLOB, begun BLOB, lengths BLOB, gaps BLOB
+  day INTEGER PRIMARY KEY, slots BLOB NOT NULL, lengths BLOB NOT NULL, gaps BLOB NOT NULL
 );
 CREATE TABLE day_shares (
   kind INTEGER NOT NULL, day INTEGER NOT NULL, name INTEGER NOT NULL, active_ms INTEGER, sessions INTEGER NOT NULL,
@@ -233,6 +232,10 @@ CREATE TABLE day_files (
 CREATE TABLE month_files (
   month INTEGER NOT NULL, path INTEGER NOT NULL, sessions INTEGER NOT NULL, reads INTEGER NOT NULL,
   edits INTEGER NOT NULL, PRIMARY KEY (month, path)
+) WITHOUT ROWID;
+CREATE TABLE year_files (
+  year INTEGER NOT NULL, path INTEGER NOT NULL, sessions INTEGER NOT NULL, reads INTEGER NOT NULL,
+  edits INTEGER NOT NULL, PRIMARY KEY (year, path)
 ) WITHOUT ROWID;
 
 DROP VIEW activities;

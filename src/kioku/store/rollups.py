@@ -8,7 +8,7 @@ transaction; text is told by number.
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import apsw
 
@@ -18,6 +18,7 @@ from kioku.store.values import text, whole
 from kioku.summaries import (
     BRANCH,
     CLIENT,
+    COLUMNS,
     FILE,
     SLOTS,
     TOOL,
@@ -29,10 +30,6 @@ from kioku.summaries import (
     Stretch,
     Tally,
 )
-
-_ARRAYS: Final = ("active", "together", "agent", "waiting", "known", "calls", "prompts", "reads", "edits", "begun")
-_PAIRS: Final = ("lengths", "gaps")
-_COLUMNS: Final = ", ".join((*_ARRAYS, *_PAIRS))
 
 # --- digests ----------------------------------------------------------------------------------------------------------
 
@@ -143,7 +140,7 @@ def clear(db: apsw.Connection) -> None:
     """Forget every digest and rollup: all of them are made again."""
     db.execute("UPDATE sessions SET digest = NULL")
     tables = ("clocks", "counts", "branches", "session_days", "outdated_days", "days", "day_shares", "day_files",
-              "month_files")  # fmt: skip
+              "month_files", "year_files")  # fmt: skip
     for table in tables:
         db.execute(f"DELETE FROM {table}")
 
@@ -161,11 +158,10 @@ def put_day(db: apsw.Connection, day: Day, shares: Shares) -> None:
     number = day.day
     for table in ("days", "day_shares", "day_files", "outdated_days"):
         db.execute(f"DELETE FROM {table} WHERE day = ?", (number,))
-    if not any(day.begun) and not shares:
+    if not any(day.slots) and not shares:
         return
-    packed = [_pack(getattr(day, name)) if any(getattr(day, name)) else b"" for name in _ARRAYS]
-    packed += [_pack(getattr(day, name)) for name in _PAIRS]
-    db.execute(f"INSERT INTO days (day, {_COLUMNS}) VALUES (?{', ?' * len(packed)})", (number, *packed))
+    packed = [_pack(numbers) for numbers in (day.slots, day.lengths, day.gaps)]
+    db.execute("INSERT INTO days VALUES (?, ?, ?, ?)", (number, *packed))
     for (kind, name), share in sorted(shares.items()):
         told = _number(db, name)
         if kind == FILE:
@@ -176,25 +172,23 @@ def put_day(db: apsw.Connection, day: Day, shares: Shares) -> None:
             db.execute("INSERT INTO day_shares VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
-def put_month(db: apsw.Connection, month: int, first: int, last: int) -> None:
-    """Add up the files of a month, whose UTC days are given."""
-    db.execute("DELETE FROM month_files WHERE month = ?", (month,))
+def put_files(db: apsw.Connection, unit: str, number: int, of: str, first: int, last: int) -> None:
+    """Add up the files of a month out of its UTC `day`s, or of a year out of its `month`s."""
+    db.execute(f"DELETE FROM {unit}_files WHERE {unit} = ?", (number,))
     db.execute(
-        """INSERT INTO month_files SELECT ?, path, sum(sessions), sum(reads), sum(edits) FROM day_files
-           WHERE day BETWEEN ? AND ? GROUP BY path""",
-        (month, first, last),
+        f"""INSERT INTO {unit}_files SELECT ?, path, sum(sessions), sum(reads), sum(edits) FROM {of}_files
+            WHERE {of} BETWEEN ? AND ? GROUP BY path""",
+        (number, first, last),
     )
 
 
 def days(db: apsw.Connection, first: int, last: int) -> Iterator[Day]:
     """Return the rollups of the UTC days from the first to the last, of those that have one."""
-    for number, *packed in db.execute(
-        f"SELECT day, {_COLUMNS} FROM days WHERE day BETWEEN ? AND ? ORDER BY day", (first, last)
-    ):
-        day = Day(day=number)
-        for name, column in zip((*_ARRAYS, *_PAIRS), packed, strict=True):
-            setattr(day, name, _unpack(column, SLOTS if name in _ARRAYS else 0))
-        yield day
+    query = "SELECT day, slots, lengths, gaps FROM days WHERE day BETWEEN ? AND ? ORDER BY day"
+    for number, slots, lengths, gaps in db.execute(query, (first, last)):
+        yield Day(
+            day=number, slots=_unpack(slots, SLOTS * len(COLUMNS)), lengths=_unpack(lengths, 0), gaps=_unpack(gaps, 0)
+        )
 
 
 def shares(db: apsw.Connection, first: int, last: int, without: Iterable[int], names: Names) -> Shares:
@@ -217,12 +211,11 @@ def shares(db: apsw.Connection, first: int, last: int, without: Iterable[int], n
 
 
 def files(db: apsw.Connection, spans: Sequence[tuple[str, int, int, int]], names: Names) -> Shares:
-    """Add up the files of several spans of time, given as (`month` or `day`, first, last, sign)."""
+    """Add up the files of several spans of time, given as (`year`, `month` or `day`, first, last, sign)."""
     sums: dict[int, list[int]] = {}
     for unit, first, last, sign in spans:
-        table = {"month": "month_files", "day": "day_files"}[unit]
         for path, *numbers in db.execute(
-            f"""SELECT path, sum(sessions), sum(reads), sum(edits) FROM {table}
+            f"""SELECT path, sum(sessions), sum(reads), sum(edits) FROM {unit}_files
                 WHERE {unit} BETWEEN ? AND ? GROUP BY path""",
             (first, last),
         ):
