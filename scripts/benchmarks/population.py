@@ -32,7 +32,7 @@ from kioku.models import (
     Report,
 )
 from kioku.redaction import Redacted, redact
-from kioku.sessions import record, sweep
+from kioku.sessions import record, settling, sweep
 from kioku.store import activities, turns
 from kioku.store.opening import open_store
 from kioku.store.store import Store
@@ -92,6 +92,7 @@ def make(folder: Path, *, sessions: int = 100_000, seed: int = 1) -> Path:
     try:
         store.write(lambda db: _fill(db, store, sessions, seed))
         sweep.sweep(store, where.run_dir, NOW)
+        settling.settle(store)
     finally:
         store.close()
     return Path(where.store_path)

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import apsw
 
+from kioku.days import Calendar
 from kioku.models import HOOK, TOOL_CALL, Report, new_key
 from kioku.redaction import redact
+from kioku.reports import continuity, gaps, lanes, listing, sessions, statistics
 from kioku.sessions import record
+from kioku.sessions.lease import Verdict
 from kioku.store import activities
 from kioku.store.opening import open_store
 from kioku.store.store import Store
+from kioku.times import DAY
 from scripts.benchmarks.figures import Figure, milliseconds, workplace
-from scripts.benchmarks.population import NOW, TIMEOUT
+from scripts.benchmarks.population import DAYS, NOW, TIMEOUT
 
 SESSIONS = 100_000
 SEED = 1
@@ -23,11 +27,48 @@ ROUNDS = 15
 ONE_MORE = 400
 ROOT = Path(__file__).parents[2]
 
+CALENDAR = Calendar("Europe/Berlin")
+RANGES = ("today", "week", "month", "year", "2021-12", "2022", "all")
+EARLIEST = NOW - DAYS * DAY
+
+
+def _unknown(_owner: str) -> Verdict:
+    return Verdict.UNKNOWN
+
+
+def _statistics(words: str) -> Callable[[apsw.Connection], object]:
+    wanted = CALENDAR.range(words, NOW, EARLIEST)
+    return lambda db: statistics.statistics(db, wanted, CALENDAR, now=NOW)
+
+
+def _timeline(words: str) -> Callable[[apsw.Connection], object]:
+    wanted = CALENDAR.range(words, NOW, EARLIEST)
+    return lambda db: lanes.lanes(db, wanted, now=NOW, judge=_unknown)
+
+
+def _session(show: Callable[[apsw.Connection, str], object]) -> Callable[[apsw.Connection], object]:
+    def ask(db: apsw.Connection) -> object:
+        (latest,) = listing.listing(db, listing.Wanted(limit=1), now=NOW, judge=_unknown).sessions
+        return show(db, latest.id)
+
+    return ask
+
+
 # Every report that is measured, by name: a function of a connection that reads a store as of `NOW`.
-REPORTS: dict[str, Callable[[apsw.Connection], object]] = {}
+REPORTS: dict[str, Callable[[apsw.Connection], object]] = {
+    **{f"statistics of {words}": _statistics(words) for words in RANGES},
+    **{f"timeline of {words}": _timeline(words) for words in ("today", "2021-12-08", "week")},
+    "sensitivity": lambda db: gaps.sensitivity(db, TIMEOUT),
+    "the latest sessions": lambda db: listing.listing(db, listing.Wanted(), now=NOW, judge=_unknown),
+    "a session's activities": _session(lambda db, id: sessions.activities(db, id)),
+    "a session's continuity": _session(lambda db, id: continuity.continuity(db, id, now=NOW, judge=_unknown)),
+}
 
 # What is there for the reports' sake; what was said, and its index, is measured beside.
-_ACTIVITIES = ("reports", "reports_by_key", "touched")
+_ACTIVITIES = (
+    "reports", "reports_by_key", "touched", "clocks", "counts", "branches", "session_days", "session_days_by_day", "days",
+    "day_shares", "day_files", "month_files", "year_files", "runs", "runs_by_session",
+)  # fmt: skip
 _TURNS = ("turns", "turns_by_key", "turns_by_stream")
 
 
@@ -41,6 +82,7 @@ def reports() -> Iterator[Figure]:
                 large, small = _asked(with_all, report), _asked(with_few, report)
                 yield Figure(name, large, "ms", 150)
                 yield Figure(f"{name} / at a tenth of the data", large / small, "x", 1.5, f"{small:.1f} ms")
+            yield _command(project / "full", env)
             yield from _sizes(with_all)
             yield _recording(with_all, empty)
         finally:
@@ -65,12 +107,28 @@ def _asked(store: Store, report: Callable[[apsw.Connection], object]) -> float:
     return milliseconds(took)
 
 
+def _command(project: Path, env: dict[str, str]) -> Figure:
+    """Ask for a year as a person does, in turns with a bare interpreter."""
+    ours: list[float] = []
+    bare: list[float] = []
+    for _ in range(ROUNDS):
+        for command, took in (
+            ([sys.executable, "-m", "kioku", "stats", "year"], ours),
+            ([sys.executable, "-c", "pass"], bare),
+        ):
+            began = time.perf_counter()
+            subprocess.run(command, cwd=project, env=env, check=True, capture_output=True)
+            took.append(time.perf_counter() - began)
+    remark = f"{milliseconds(ours):.0f} ms; python -c pass {milliseconds(bare):.1f} ms"
+    return Figure("kioku stats year / python -c pass", milliseconds(ours) / milliseconds(bare), "x", 12, remark)
+
+
 def _sizes(store: Store) -> Iterator[Figure]:
     rows = store.read(lambda db: dict(db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name")))
     count = store.read(lambda db: db.execute("SELECT count(*) FROM reports").fetchone())
     assert count is not None
     of_activities = sum(rows.get(name, 0) for name in _ACTIVITIES)
-    yield Figure("activities, their indexes and files, for each activity", of_activities / count[0], "B", 250)
+    yield Figure("activities, their indexes, files and rollups, for each activity", of_activities / count[0], "B", 250)
     yield Figure("turns and their indexes", sum(rows.get(name, 0) for name in _TURNS) / 1e6, "MB")
     yield Figure("the whole file", sum(rows.values()) / 1e6, "MB", remark=f"{count[0]} activities")
 

@@ -4,7 +4,6 @@ The file says which settings file it was made from; a hook that finds another on
 """
 
 import os
-import tempfile
 
 import msgspec
 
@@ -39,6 +38,8 @@ def prepare() -> None:
         pass  # there is none yet
     if made_from is None and not exclude and not allow and not os.path.lexists(path):
         return  # nothing to say
+    import tempfile
+
     try:
         os.makedirs(state, 0o700, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=state, prefix="hook-")

@@ -6,7 +6,6 @@ the millisecond. The sums are those of the session itself, since the same rules 
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from typing import Final
 
 from kioku.models import FILE_EDIT, FILE_READ, PROMPT, Report
@@ -105,6 +104,8 @@ def _tallies(activity: Report, branches: list[tuple[int, str]]) -> list[Tally]:
 
 def checksum(activities: Iterable[Report], *facts: object) -> bytes:
     """Return what tells one run's activities, and facts of its session, from others: 8 bytes."""
+    from hashlib import blake2b
+
     found = blake2b(repr(facts).encode("utf-8", "surrogatepass"), digest_size=8)
     for a in activities:
         told = f"{a.key} {a.source} {a.at} {a.took} {a.kind} {a.tool} {a.path} {a.branch}\n"

@@ -36,7 +36,8 @@ from kioku.summaries import (
 
 def has_unsettled(db: apsw.Connection) -> bool:
     """Tell whether any session that is over has no digest, or any day is outdated."""
-    query = """SELECT EXISTS (SELECT 1 FROM sessions WHERE digest IS NULL AND status <> 'active')
+    query = """SELECT EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_undigested
+                              WHERE digest IS NULL AND status <> 'active')
                OR EXISTS (SELECT 1 FROM outdated_days)"""
     return bool(db.execute(query).fetchall()[0][0])
 
@@ -118,8 +119,8 @@ def digest_of(db: apsw.Connection, seq: int, names: Names) -> Digest:
 
 def undigested_within(db: apsw.Connection, since: int, until: int) -> list[int]:
     """Return the sessions without a digest that have anything in a stretch of time, stream by stream."""
-    query = """SELECT seq FROM sessions WHERE digest IS NULL AND started_at < ? AND last_activity_at >= ?
-               ORDER BY stream, seq"""
+    query = """SELECT seq FROM sessions INDEXED BY sessions_undigested
+               WHERE digest IS NULL AND started_at < ? AND last_activity_at >= ? ORDER BY stream, seq"""
     return [row[0] for row in db.execute(query, (until, since))]
 
 

@@ -185,7 +185,8 @@ def runs_of(db: apsw.Connection, seq: int) -> list[tuple[int, int]]:
 
 def over_without_digest(db: apsw.Connection, most: int) -> list[int]:
     """Return some of the sessions (their row numbers) that are over and have no digest, stream by stream."""
-    query = """SELECT seq FROM (SELECT seq, stream FROM sessions WHERE digest IS NULL AND status <> 'active' LIMIT ?)
+    query = """SELECT seq FROM (SELECT seq, stream FROM sessions INDEXED BY sessions_undigested
+                 WHERE digest IS NULL AND status <> 'active' LIMIT ?)
                ORDER BY stream, seq"""
     return [row[0] for row in db.execute(query, (most,))]
 
