@@ -60,14 +60,14 @@ REPORTS: dict[str, Callable[[apsw.Connection], object]] = {
     **{f"timeline of {words}": _timeline(words) for words in ("today", "2021-12-08", "week")},
     "sensitivity": lambda db: gaps.sensitivity(db, TIMEOUT),
     "the latest sessions": lambda db: listing.listing(db, listing.Wanted(), now=NOW, judge=_unknown),
-    "a session's activities": _session(lambda db, id: sessions.activities(db, id)),
+    "a session's activities": _session(sessions.activities),
     "a session's continuity": _session(lambda db, id: continuity.continuity(db, id, now=NOW, judge=_unknown)),
 }
 
 # What is there for the reports' sake; what was said, and its index, is measured beside.
 _ACTIVITIES = (
-    "reports", "reports_by_key", "touched", "clocks", "counts", "branches", "session_days", "session_days_by_day", "days",
-    "day_shares", "day_files", "month_files", "year_files", "runs", "runs_by_session",
+    "reports", "reports_by_key", "touched", "clocks", "counts", "branches", "session_days", "session_days_by_day",
+    "days", "day_shares", "day_files", "month_files", "year_files", "runs", "runs_by_session",
 )  # fmt: skip
 _TURNS = ("turns", "turns_by_key", "turns_by_stream")
 

@@ -26,7 +26,7 @@ from kioku.errors import KiokuError
 from kioku.models import TRANSCRIPT, Report
 from kioku.project import Project
 from kioku.redaction import redact
-from kioku.sessions import record
+from kioku.sessions import record, settling
 from kioku.store import activities, imports, sessions, turns
 from kioku.store.imports import Source
 from kioku.store.opening import open_for_reading
@@ -129,6 +129,7 @@ class Importer:
             outcome.conversations += len(conversations)
             if not self.wish.dry_run:
                 store = self.stores.open(home)
+                settling.settle(store)
                 count = store.read(lambda db, keys=list(conversations): sessions.count_of(db, keys))  # type: ignore[misc]
                 found += count
             if home.own:
