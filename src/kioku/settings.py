@@ -55,6 +55,7 @@ def _is_quarter(text: str) -> bool:
 
 KEYS: tuple[Key, ...] = (
     Key("session.timeout_minutes", 30, 1, 1440, "Silence after which a session has ended."),
+    Key("session.merge_within_minutes", 0, 0, 240, "Gap within which sessions of one work are merged; 0: never."),
     Key("cleanup.older_than_hours", 1, 0, 87_600, "Age from which cleanup-sessions closes a session."),
     Key("context.token_budget", 20_000, 100, 10_000_000, "Tokens of what is known that an assistant is shown unasked."),
     Key("capture.exclude", (), 0, 0, "Folders that are never recorded.", is_path=True),
@@ -123,6 +124,11 @@ class Settings(NamedTuple):
         zone, starts = self.text("time.zone"), days.minutes_of(self.text("time.day_starts"))
         assert starts is not None
         return days.Calendar(None if zone == SYSTEM_ZONE else zone, starts)
+
+    @property
+    def merge_within_ms(self) -> int:
+        """Return the gap below which sessions of one work are merged by themselves, in ms; 0 if they never are."""
+        return round(self.number("session.merge_within_minutes") * times.MINUTE)
 
 
 def load(context_dir: str | None, environ: Mapping[str, str] | None = None) -> Settings:

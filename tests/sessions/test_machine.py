@@ -6,12 +6,16 @@ rows that were there already.
 
 import os
 import shutil
+from collections.abc import Callable
+from typing import Any
 
+import apsw
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
+from kioku.errors import UsageError
 from kioku.models import (
     FILE_EDIT,
     FILE_READ,
@@ -25,7 +29,7 @@ from kioku.models import (
 )
 from kioku.redaction import redact
 from kioku.reports import health
-from kioku.sessions import lease, sweep
+from kioku.sessions import combining, lease, sweep
 from kioku.sessions.lease import Lease, Verdict
 from kioku.store import activities, sessions
 from kioku.store.opening import open_store
@@ -205,6 +209,32 @@ class Recording(RuleBasedStateMachine):
     def a_person_writes_anything(self, status: str, ended: object) -> None:
         self.stage.sql("UPDATE sessions SET status = ?, ended_at = ? WHERE seq % 3 = 0", parameters=(status, ended))
 
+    @rule(picks=st.lists(st.integers(0, 20), min_size=2, max_size=3), passes=st.sampled_from((0, 0, HOUR)))
+    def a_person_merges(self, picks: list[int], passes: int) -> None:
+        self.now += passes
+        self.stage.sweep(self.now)
+        there = self.over()
+        if there:
+            ids = [there[pick % len(there)]["id"] for pick in picks]
+            self.decide(lambda db: combining.merge(db, ids, now=self.now))
+
+    @rule(pick=st.integers(0, 20))
+    def a_person_takes_a_merge_back(self, pick: int) -> None:
+        there = sorted(self.stage.projection())
+        if there:
+            self.decide(lambda db: combining.unmerge(db, there[pick % len(there)], now=self.now))
+
+    @rule(pick=st.integers(0, 20), share=st.sampled_from((0.0, 0.25, 0.5, 1.0)), passes=st.sampled_from((0, 0, HOUR)))
+    def a_person_splits(self, pick: int, share: float, passes: int) -> None:
+        self.now += passes
+        self.stage.sweep(self.now)
+        there = self.over()
+        if there:
+            row = there[pick % len(there)]
+            first, last = row["first_activity_at"], row["last_start_at"]
+            at = first + round((last - first) * share)
+            self.decide(lambda db: combining.split(db, row["id"], at, now=self.now))
+
     # --- what must hold -----------------------------------------------------------------------------------------------
 
     @invariant()
@@ -253,6 +283,18 @@ class Recording(RuleBasedStateMachine):
 
     def take(self, player: Player, report: Report) -> None:
         self.stage.take(player.number, [report], self.now)
+
+    def over(self) -> list[dict[str, Any]]:
+        return [row for row in self.stage.whole_rows() if row["status"] == "completed"]
+
+    def decide(self, work: Callable[[apsw.Connection], object]) -> None:
+        """Decide something about sessions; what is refused changes nothing."""
+        before = self.stage.projection()
+        try:
+            self.stage.store.write(work)
+        except UsageError:
+            assert self.stage.projection() == before
+        self.stage.given |= set(self.stage.projection())
 
     def copy_store(self) -> str:
         """Copy the store, and its leases with the locks on them; return the copy's folder of leases."""

@@ -15,7 +15,7 @@ from kioku import hook, project, times
 from kioku.errors import KiokuError
 from kioku.project import Project
 from kioku.redaction import Redacted
-from kioku.sessions import joining, record
+from kioku.sessions import combining, joining, record
 from kioku.settings import user_folder
 from kioku.store import activities, moving
 from kioku.store.moving import Carried
@@ -60,7 +60,7 @@ def bring(where: Project, store: Store, timeout_ms: int) -> int:
                 for stream in own.read(partial(activities.in_folder, folder=root)):
                     carried = own.read(partial(moving.read, stream=stream))
                     _put(store, carried, (root, where.root), timeout_ms)
-                    own.write(partial(moving.remove, stream=stream))
+                    own.write(partial(_remove, stream=stream))
                     moved += 1
         finally:
             own.close()
@@ -87,11 +87,18 @@ def _put(store: Store, carried: Carried, roots: tuple[str, str], timeout_ms: int
             db, Redacted(carried.key), project_id=store.project_id, owner=None, timeout_ms=timeout_ms, now=now
         )
         processes = moving.put(db, stream, carried, relocate, now)
+        combining.put_in_force(db)  # what it is merged with may be here already, or come next
         for process in processes:
             joining.join_under(db, process, project_id=store.project_id, timeout_ms=timeout_ms, now=now)
         record.derive_stale(db, now=now)
 
     store.write(work)
+
+
+def _remove(db: apsw.Connection, stream: int) -> None:
+    moving.remove(db, stream)
+    combining.put_in_force(db)
+    record.derive_stale(db, now=times.now_ms())
 
 
 def _roots(where: Project) -> tuple[str, ...]:

@@ -101,7 +101,8 @@ class Stores:
             self._stores[path] = store
             if not home.own:
                 homecoming.bring(home.project, store, home.settings.timeout_ms)
-            sweep.sweep(store, home.project.run_dir, times.now_ms())
+            within = home.settings.merge_within_ms
+            sweep.sweep(store, home.project.run_dir, times.now_ms(), merge_within_ms=within)
         return self._stores[path]
 
     def look(self, home: Home) -> Store | None:

@@ -45,7 +45,8 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
             note(f"note: {remark}")
         if store.writable and swept:
             _drain(where, store)
-            sweep.sweep(store, where.run_dir, times.now_ms())
+            values = settings.load(None if where == project.own() else where.context_dir)
+            sweep.sweep(store, where.run_dir, times.now_ms(), merge_within_ms=values.merge_within_ms)
         yield store
     finally:
         store.close()

@@ -42,6 +42,7 @@ def serve(folder: str | None) -> int:
         client=_client(),
         spool=ServerSpool(where, values.timeout_ms),
         exclude=values.texts("capture.exclude"),
+        merge_within_ms=values.merge_within_ms,
     )
     application = Kioku(recorder, values.number("context.token_budget"))
     try:

@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from kioku import times
-from kioku.cli import places, sensitivity_command, suggest_command
+from kioku.cli import merging_commands, places, sensitivity_command, suggest_command
 from kioku.cli.output import (
     a_number,
     json_option,
@@ -34,6 +34,9 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
 
 command.add_command(suggest_command.command)
 command.add_command(sensitivity_command.command)
+command.add_command(merging_commands.merge)
+command.add_command(merging_commands.unmerge)
+command.add_command(merging_commands.split)
 
 
 @command.command("list")
@@ -129,6 +132,7 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
         latest = store.read(lambda db: reports.activities(db, session.id, limit=activities))
         place = store.read(lambda db: reports.folders(db, [session.id])).get(session.id)
         chain = store.read(lambda db: continuity.continuity(db, session.id, now=now, judge=judge, own=own))
+        parts = store.read(lambda db: merging_commands.parts_as_json(db, session.id))
     if as_json:
         touched = [msgspec.structs.asdict(file) for file in files]
         recent = [msgspec.structs.asdict(activity) for activity in latest]
@@ -136,11 +140,16 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
             {
                 **session.as_json(), "folder": place, "continuity": continuity_text.as_json(chain),
                 "touched": touched, "tools": dict(tools), "latest": recent,
+                "merged_from": parts,
             }
         )  # fmt: skip
         return
     print_facts([*facts(session, now), *([("folder", place)] if place else [])])
     continuity_text.show(chain)
+    if parts:
+        print("\nMerged from")
+        merging_commands.print_parts(parts)
+        note(f"to take it back: kioku sessions unmerge {session.id[:8]}")
     if files:
         print("\nFiles")
         print_table(

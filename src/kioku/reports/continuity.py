@@ -151,8 +151,9 @@ AND typeof(t.first_at) = 'integer' AND typeof(t.last_at) = 'integer'"""
 _PROMPTS = f"""
 SELECT s.seq, substr(t.text, 1, {PROMPT_LENGTH})
 FROM json_each(?) j CROSS JOIN sessions s ON s.seq = j.value JOIN turns t ON t.id IN (
-  SELECT u.id FROM turns u WHERE u.stream = s.stream AND u.at >= s.first_activity_at AND u.at <= s.last_activity_at
-  AND u.role = 'user'
+  SELECT u.id FROM runs q CROSS JOIN turns u ON u.stream = q.stream AND u.at >= q.since AND u.at <= s.last_activity_at
+  AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.stream = q.stream AND n.since > q.since AND n.since <= u.at)
+  WHERE q.session = s.seq AND u.role = 'user'
   AND NOT EXISTS (SELECT 1 FROM reports r WHERE r.key = u.key AND r.source = u.source AND r.hidden IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = u.key AND c.source < u.source)
   ORDER BY u.at LIMIT {PROMPTS})"""

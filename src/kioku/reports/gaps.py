@@ -54,5 +54,6 @@ def pauses(db: apsw.Connection) -> Pauses:
         active_ms += sum(day.slots[AT["active"] : AT["active"] + SLOTS])
         found += within(day.gaps, 0, SLOTS)
     query = """SELECT count(*) FROM streams x
-               WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.stream = x.id AND s.empty = 0)"""
+               WHERE EXISTS (SELECT 1 FROM runs u JOIN sessions s ON s.seq = u.session
+                             WHERE u.stream = x.id AND s.empty = 0)"""
     return Pauses(int(one(db, query)[0]), active_ms, found)

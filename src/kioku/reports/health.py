@@ -75,22 +75,26 @@ def lost_rows(db: apsw.Connection) -> int:
     found = one(
         db,
         """SELECT count(*) FROM streams s WHERE EXISTS (SELECT 1 FROM anchors a WHERE a.stream = s.id)
-           AND NOT EXISTS (SELECT 1 FROM sessions x WHERE x.stream = s.id)""",
+           AND NOT EXISTS (SELECT 1 FROM sessions x WHERE x.stream = s.id)
+           AND NOT EXISTS (SELECT 1 FROM runs u JOIN sessions x ON x.seq = u.session WHERE u.stream = s.id)""",
     )
     return int(found[0])
 
 
 def overlapping(db: apsw.Connection) -> list[tuple[str, str]]:
-    """Return pairs of sessions of one stream that overlap: there must be none."""
+    """Return pairs of sessions of one stream that overlap: there must be none but those that a person made."""
     found = db.execute(
         """SELECT a.id, b.id FROM sessions a JOIN sessions b ON a.stream = b.stream AND a.seq <> b.seq
-           AND a.first_activity_at <= b.first_activity_at AND a.last_activity_at >= b.first_activity_at LIMIT 20"""
+           AND a.first_activity_at <= b.first_activity_at AND a.last_activity_at >= b.first_activity_at
+           WHERE a.tied <> 2 AND b.tied <> 2
+           AND NOT EXISTS (SELECT 1 FROM cuts c JOIN anchors n ON n.id = c.id WHERE n.stream = a.stream
+                           AND c.at > a.first_activity_at AND c.at <= b.first_activity_at) LIMIT 20"""
     )
     return [(first, second) for first, second in found]
 
 
 def projection(db: apsw.Connection) -> dict[str, tuple[object, ...]]:
-    """Return what a rebuild must find again: every derived column of every session by id, and its files."""
+    """Return what a rebuild must find again: every derived column of every session by id, its files and its parts."""
     names = (
         "id, project_id, started_at, ended_at, status, end_reason, title, topics, last_activity_at, continues, stream,"
         " owner, client, branch, timeout_ms, activities, tool_calls, files, active_ms, agent_ms, waiting_ms, empty"
@@ -98,6 +102,8 @@ def projection(db: apsw.Connection) -> dict[str, tuple[object, ...]]:
     files: dict[str, list[tuple[object, ...]]] = {}
     for session_id, *rest in db.execute("SELECT * FROM session_files ORDER BY 1, 2"):
         files.setdefault(session_id, []).append(tuple(rest))
+    for into, *rest in db.execute("SELECT into_id, * FROM merged_sessions ORDER BY into_id, stream, first_activity_at"):
+        files.setdefault(into, []).append(tuple(rest))
     rows = db.execute(f"SELECT {names} FROM sessions")
     return {row[0]: (*row, tuple(files.get(row[0], ()))) for row in rows}
 

@@ -123,13 +123,12 @@ def _conditions(db: apsw.Connection, wanted: Wanted) -> tuple[str, dict[str, Any
 
 
 _SAYS = r"({0} LIKE :rough ESCAPE '\' AND {0} GLOB :text)"
-# A turn is of the last session of its stream that had begun by then, as in the view `session_turns`; asked for session
-# by session, so that the newest sessions are looked at first and no older ones than needed.
+# A turn is of the last run of its stream that had begun by then, as in the view `session_turns`; asked for session by
+# session, so that the newest sessions are looked at first and no older ones than needed.
 _TURN = f"""EXISTS (
-  SELECT 1 FROM turns t WHERE t.stream = s.stream AND t.at >= s.first_activity_at
-  AND t.at < ifnull((SELECT min(n.first_activity_at) FROM sessions n
-                     WHERE n.stream = s.stream AND n.first_activity_at > s.first_activity_at), :endless)
-  AND {_SAYS.format("t.text")}
+  SELECT 1 FROM runs u CROSS JOIN turns t ON t.stream = u.stream AND t.at >= u.since
+  AND t.at < ifnull((SELECT min(n.since) FROM runs n WHERE n.stream = u.stream AND n.since > u.since), :endless)
+  WHERE u.session = s.seq AND {_SAYS.format("t.text")}
   AND NOT EXISTS (SELECT 1 FROM reports r WHERE r.key = t.key AND r.source = t.source AND r.hidden IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.source))"""
 

@@ -13,7 +13,9 @@ from kioku.errors import UsageError
 from kioku.models import SOURCES, Session, TouchedFile
 from kioku.sessions import sweep
 from kioku.sessions.lease import Verdict
+from kioku.store import merges
 from kioku.store import sessions as rows
+from kioku.store.merges import Member
 
 Judge = Callable[[str], Verdict]
 
@@ -54,10 +56,13 @@ def find(db: apsw.Connection, wanted: str, *, now: int, judge: Judge) -> Session
     """
     wanted = wanted[:64]
     ids = [row[0] for row in db.execute("SELECT id FROM sessions WHERE id = ?", (wanted,))]
-    ids = ids or [row[0] for row in db.execute(_ALIAS, (wanted,))]
+    ids = ids or _led_to(db, wanted)
     if not ids and wanted:
         pattern = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         ids = [row[0] for row in db.execute("SELECT id FROM sessions WHERE id LIKE ? ESCAPE '\\' LIMIT 6", (pattern,))]
+        if not ids:
+            former = db.execute("SELECT id FROM anchors WHERE id LIKE ? ESCAPE '\\' ORDER BY id LIMIT 20", (pattern,))
+            ids = list(dict.fromkeys(id for row in former.fetchall() for id in _led_to(db, str(row[0]))))
     if len(ids) > 1:
         raise UsageError(f"session id '{wanted}' is ambiguous", hint=f"there are {', '.join(ids[:5])}")
     if not ids:
@@ -67,12 +72,22 @@ def find(db: apsw.Connection, wanted: str, *, now: int, judge: Judge) -> Session
     return standing(row.session, now, judge)
 
 
+def parts(db: apsw.Connection, session_id: str) -> list[Member]:
+    """Return what a merged session is made of, by start; nothing for any other."""
+    return merges.members(db, session_id)
+
+
+def _led_to(db: apsw.Connection, id: str) -> list[str]:
+    """Return the session to which a former id leads, if it does."""
+    return [row[0] for row in db.execute(_ALIAS, (id,))]
+
+
 _ALIAS = """
 SELECT s.id FROM anchors a
 JOIN reports r ON r.key = a.key AND r.stream = a.stream
-JOIN sessions s ON s.stream = a.stream
+JOIN runs u ON u.stream = a.stream JOIN sessions s ON s.seq = u.session
 WHERE a.id = ? AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source)
-ORDER BY s.first_activity_at <= r.at DESC, abs(s.first_activity_at - r.at) LIMIT 1"""
+ORDER BY u.since <= r.at DESC, abs(u.since - r.at) LIMIT 1"""
 
 
 def _nearest(db: apsw.Connection, wanted: str) -> str:

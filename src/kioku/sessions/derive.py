@@ -177,16 +177,23 @@ def _fold_clocks(run: Run, activity: Report) -> list[Stretch]:
     return found
 
 
-def runs(activities: Iterable[Report], timeouts: Timeouts) -> list[tuple[Run, list[Report]]]:
-    """Divide a stream's activities (canonical ones, no marks, by start) into runs, each with its activities."""
+def runs(activities: Iterable[Report], timeouts: Timeouts, cuts: Sequence[int] = ()) -> list[tuple[Run, list[Report]]]:
+    """Divide a stream's activities (canonical ones, no marks, by start) into runs, each with its activities.
+
+    `cuts` (in order) are instants at which a run ends whatever the silence: what starts there is the next one's.
+    """
     found: list[tuple[Run, list[Report]]] = []
     for activity in activities:
-        if found and belongs(found[-1][0], activity):
+        if found and belongs(found[-1][0], activity) and not _is_cut(cuts, found[-1][0], activity):
             fold(found[-1][0], activity, timeouts)
             found[-1][1].append(activity)
         else:
             found.append((begin(activity, timeouts), [activity]))
     return found
+
+
+def _is_cut(cuts: Sequence[int], run: Run, activity: Report) -> bool:
+    return bool(cuts) and bisect_right(cuts, run.first_activity_at) < bisect_right(cuts, activity.at)
 
 
 def current(starts: Sequence[int], now: int) -> int:

@@ -40,6 +40,8 @@ def capture(db: apsw.Connection, row: Row, *, now: int) -> None:
         changes["topics"] = redact(str(is_now["topics"]))
     if changes:
         data = {"through": row.session.last_activity_at, "set": changes}
+        if row.tied == sessions.MERGED:
+            data["merged"] = True
         sessions.amend(db, row.session.id, EDITED, data, now=now)
         sessions.update(db, row.seq, {"amended": 1})
     sessions.reproject(db, row.seq)
@@ -51,10 +53,17 @@ def decide_end(db: apsw.Connection, session_id: str, last_activity_at: int, reas
     sessions.amend(db, session_id, EDITED, {"through": last_activity_at, "set": changes}, now=now)
 
 
-def overlay(db: apsw.Connection, ids: Iterable[str], values: dict[str, Any]) -> None:
-    """Put what persons decided about the session with those ids over what was derived for it."""
+def overlay(db: apsw.Connection, ids: Iterable[str], values: dict[str, Any], *, merged: bool = False) -> None:
+    """Put what persons decided about the session with those ids over what was derived for it.
+
+    Of a session that was merged then, start, status and end are the merged session's, and of no other.
+    """
     for edit in sessions.amendments(db, ids, EDITED):
         values["amended"] = 1
+        if edit.get("merged", False) != merged:
+            if not merged:
+                values |= {name: given for name, given in edit["set"].items() if name in ("title", "topics")}
+            continue
         values |= {name: given for name, given in edit["set"].items() if name in _LASTING}
         if "status" in edit["set"] and values["last_activity_at"] <= edit["through"]:
             values |= {name: edit["set"][name] for name in _PASSING}

@@ -12,8 +12,10 @@ import msgspec
 
 from kioku.models import ECHO, FILE_EDIT, FILE_READ, HOOK, MARKS, SERVER, TRANSCRIPT, Report, new_id
 from kioku.redaction import Redacted
-from kioku.sessions import canonical, derive, digest, edits, settling
-from kioku.store import activities, joins, rollups, sessions
+from kioku.sessions import canonical, derive, edits, grouping, projecting, settling
+from kioku.sessions.grouping import Gathered
+from kioku.sessions.streams import Place
+from kioku.store import activities, joins, merges, rollups, sessions
 from kioku.store.activities import Added
 from kioku.store.sessions import Anchor, Row
 from kioku.summaries import Digest, Part
@@ -70,95 +72,120 @@ def _take(db: apsw.Connection, stream: int, reports: list[Report], *, now: int) 
 def derive_stream(db: apsw.Connection, stream: int, *, now: int) -> None:
     """Derive every session of a stream anew from its activities, anchors and amendments.
 
-    Does nothing for a number that is no stream's: a person's SQL can write any into a session.
+    What other streams' sessions are merged with one of them is brought up to date with it. Does nothing for a number
+    that is no stream's: a person's SQL can write any into a session.
     """
-    facts = activities.stream_facts(db, stream)
-    if facts is None:
+    found = grouping.gather(db, stream, now=now)
+    if found is None:
         return
-    known = {row.session.id: row for row in sessions.of_stream(db, stream)}
-    for row in known.values():
+    for row in found.rows.values():
         if row.edited:
             edits.capture(db, row, now=now)
-    if (owners := joins.owners(db, stream)) is not None:
-        facts["owner"] = owners
-    told = activities.load(db, stream)
-    reports, hidden = canonical.canonical(told, served=activities.is_served(db))
-    activities.hide(db, stream, hidden)
+    activities.hide(db, stream, found.streams[stream].hidden)
     activities.mark_fresh(db, stream)
-    marks = [report for report in reports if report.kind in MARKS]
-    timeouts = derive.Timeouts(activities.timeouts(db, stream))
-    found = derive.runs((report for report in reports if report.kind not in MARKS), timeouts)
-    given = _given(sessions.anchors(db, stream), found, told)
-    current = derive.current([run.first_activity_at for run, _ in found], now) if found else 0
-    previous: str | None = None
-    placed: list[tuple[int, int]] = []
-    for index, (run, members) in enumerate(found):
-        ids = sorted(given.get(index, ()), key=lambda anchor: (anchor.created_at, anchor.id))
-        if not ids:
-            ids = [Anchor(new_id(), members[0].key, now)]
-            sessions.add_anchor(db, ids[0], stream)
-        standing = derive.standing(run, marks, is_current=index == current, now=now)
-        counts = derive.touched(members)
-        values = {
-            "id": ids[0].id, **facts, "stream": stream, "created_at": ids[0].created_at, "continues": previous,
-            "started_at": run.first_activity_at, "first_activity_at": run.first_activity_at, "files": len(counts),
-            "title": None, "topics": "[]", "updated_at": now, "amended": 0, **_values(run, standing),
-        }  # fmt: skip
-        edits.overlay(db, [anchor.id for anchor in ids], values)
-        seq = sessions.write(db, values)
-        placed.append((run.first_activity_at, seq))
-        sessions.write_touched(
-            db, seq, [(Redacted(path), c.reads, c.edits, c.first_at, c.last_at) for path, c in counts.items()]
-        )
-        _digest(db, seq, members, is_over=values["status"] != derive.ACTIVE)
-        previous = ids[0].id
-        known.pop(previous, None)
-    for row in known.values():
-        sessions.delete(db, row.seq)
-    sessions.place_runs(db, stream, placed)
+    placed, units = _anchored(db, found, now=now)
+    previous = {unit[0]: _id_before(db, found, placed, unit[0]) for unit in units}
+    written: list[tuple[int, projecting.Written]] = []
+    for unit in units:
+        made = projecting.written(db, found, unit, placed[unit[0]], previous[unit[0]], now=now)
+        written.append((_write(db, made), made))
+    seq_of = {place: seq for (seq, _), unit in zip(written, units, strict=True) for place in unit}
+    followers = _followers(db, found, placed)
+    for number, other in found.streams.items():
+        runs = {other.starts[i]: seq for (of, i), seq in seq_of.items() if of == number}
+        sessions.place_runs(db, number, runs, None if number == stream else found.rows)
+    for seq in found.rows.keys() - set(seq_of.values()):
+        sessions.delete(db, seq)
+    for seq, made in written:
+        _digest(db, seq, made)
+    for seq, continues, gap in followers:
+        sessions.update(db, seq, {"continues": continues})
+        facts = rollups.part_facts(db, seq)
+        if facts is not None and facts["gap_before"] != gap:
+            rollups.outdate(db, seq)
 
 
-def _digest(db: apsw.Connection, seq: int, members: list[Report], *, is_over: bool) -> None:
+def _anchored(db: apsw.Connection, found: Gathered, *, now: int) -> tuple[dict[Place, list[Anchor]], list[list[Place]]]:
+    """Return the ids of each session under its every run, the earliest first, and the sessions by start.
+
+    A session that has none is given one.
+    """
+    placed: dict[Place, list[Anchor]] = {}
+    units: list[list[Place]] = []
+    for unit in found.units:
+        ordered = sorted(unit, key=lambda place: (found.streams[place[0]].starts[place[1]], place))
+        anchors = [anchor for number, index in unit for anchor in found.streams[number].given.get(index, ())]
+        anchors.sort(key=lambda anchor: (anchor.created_at, anchor.id))
+        if not anchors:
+            number, index = ordered[0]
+            anchors = [Anchor(new_id(), found.streams[number].found[index][1][0].key, now)]
+            sessions.add_anchor(db, anchors[0], number)
+            found.streams[number].given[index] = anchors
+        placed |= dict.fromkeys(unit, anchors)
+        units.append(ordered)
+    return placed, units
+
+
+def _id_before(db: apsw.Connection, found: Gathered, placed: dict[Place, list[Anchor]], place: Place) -> str | None:
+    """Return the id of the session that has the run before a run of the same stream."""
+    number, index = place
+    if index == 0:
+        return None
+    if (number, index - 1) in placed:
+        return placed[number, index - 1][0].id
+    seq = sessions.starts_of(db, number).get(found.streams[number].starts[index - 1])
+    row = None if seq is None else sessions.by_seq(db, seq)
+    return None if row is None else row.session.id
+
+
+def _followers(
+    db: apsw.Connection, found: Gathered, placed: dict[Place, list[Anchor]]
+) -> list[tuple[int, str, int | None]]:
+    """Return the sessions that go on from one that is written and are not written themselves.
+
+    Each as (row number, the id that it continues, how long the silence before it was until now).
+    """
+    followers: list[tuple[int, str, int | None]] = []
+    for (number, index), anchors in placed.items():
+        starts = found.streams[number].starts
+        if index + 1 >= len(starts) or (number, index + 1) in placed:
+            continue
+        seq = sessions.starts_of(db, number).get(starts[index + 1])
+        row = None if seq is None else sessions.by_seq(db, seq)
+        if row is not None and (row.stream, row.first_activity_at) == (number, starts[index + 1]):
+            facts = rollups.part_facts(db, row.seq)
+            followers.append((row.seq, anchors[0].id, None if facts is None else facts["gap_before"]))
+    return followers
+
+
+def _write(db: apsw.Connection, made: projecting.Written) -> int:
+    """Write a session's row, its files and what it is made of; return the row's number."""
+    seq = sessions.write(db, made.values)
+    sessions.write_touched(
+        db, seq, [(Redacted(path), c.reads, c.edits, c.first_at, c.last_at) for path, c in made.touched.items()]
+    )
+    merges.write_members(db, made.values["id"], made.members)
+    return seq
+
+
+def _digest(db: apsw.Connection, seq: int, made: projecting.Written) -> None:
     """Make a session's digest anew if what it was made from has changed; while the session goes on it has none."""
     facts = rollups.part_facts(db, seq)
     assert facts is not None
     part = Part(**facts, digest=Digest([], {}, []))
-    checksum = settling.checksum(part, members)
+    checksum = settling.checksum(part, (report for reports in made.runs for report in reports))
     if rollups.checksum_of(db, seq) == checksum:
         return
-    if is_over:
-        rollups.put_digest(db, msgspec.structs.replace(part, digest=digest.digest(members)), checksum)
+    if made.values["status"] != derive.ACTIVE:
+        rollups.put_digest(db, msgspec.structs.replace(part, digest=made.digest()), checksum)
     else:
         rollups.outdate(db, seq)
-
-
-def _given(
-    anchors: Iterable[Anchor], found: list[tuple[derive.Run, list[Report]]], told: Iterable[Report]
-) -> dict[int, list[Anchor]]:
-    """Return the ids that were given to each run: by the activity that they were given for, or where that was in time.
-
-    Another report may stand for that activity now; then the run that was current at its time has the id.
-    """
-    holder = {member.key: index for index, (_, members) in enumerate(found) for member in members}
-    starts = [run.first_activity_at for run, _ in found]
-    times: dict[int, int] | None = None
-    given: dict[int, list[Anchor]] = {}
-    for anchor in anchors:
-        index = holder.get(anchor.key)
-        if index is None and found:
-            if times is None:
-                times = {report.key: report.at for report in sorted(told, key=lambda r: r.preference, reverse=True)}
-            at = times.get(anchor.key)
-            index = None if at is None else derive.current(starts, at)
-        if index is not None:
-            given.setdefault(index, []).append(anchor)
-    return given
 
 
 def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bool:
     """Bring the stream's last session up to date if that is all the report changes; return whether it was."""
     row = sessions.last_of(db, stream)
-    if row is None or row.edited or row.first_activity_at > now or activities.other_sources(db, report):
+    if row is None or row.tied or row.edited or row.first_activity_at > now or activities.other_sources(db, report):
         return False
     if row.session.end_reason == edits.EDITED:
         return False  # what the person decided about the end holds only until now
@@ -187,7 +214,7 @@ def _extend(db: apsw.Connection, stream: int, report: Report, *, now: int) -> bo
     standing = derive.standing(run, marks, is_current=True, now=now)
     if standing.status == derive.ACTIVE != seen.status:
         return False  # an earlier session may still stand as active: the clock was set back and forth
-    values |= {**_values(run, standing), "updated_at": now}
+    values |= {**projecting.columns(run, standing), "updated_at": now}
     if row.digested:
         rollups.outdate(db, row.seq)
     if standing == derive.Standing(seen.status, seen.ended_at, seen.end_reason):
@@ -209,14 +236,3 @@ def _run(row: Row) -> derive.Run:
         agent_ms=seen.agent_ms, waiting_ms=seen.waiting_ms, phase=row.phase,
         activities=seen.activities, tool_calls=seen.tool_calls, branch=seen.branch, branch_at=row.branch_at,
     )  # fmt: skip
-
-
-def _values(run: derive.Run, standing: derive.Standing) -> dict[str, Any]:
-    return {
-        "last_activity_at": run.last_activity_at, "last_start_at": run.last_start_at,
-        "block_start_at": run.block_start_at, "timeout_ms": run.timeout_ms, "active_ms": run.active_ms,
-        "agent_ms": run.agent_ms, "waiting_ms": run.waiting_ms, "phase": run.phase,
-        "activities": run.activities, "tool_calls": run.tool_calls, "empty": int(run.activities == 0),
-        "branch": run.branch, "branch_at": run.branch_at, "status": standing.status, "ended_at": standing.ended_at,
-        "end_reason": standing.end_reason,
-    }  # fmt: skip

@@ -62,7 +62,8 @@ class Recorder:
 
     `say` is told, once each, what a person should know: what was set aside, and when recording stopped and went on.
     `client` is what is known of the client that started the server; `spool` takes in what hooks left. `exclude`
-    are folders that are never recorded: in one of them the tools work, and nothing is kept of it.
+    are folders that are never recorded: in one of them the tools work, and nothing is kept of it. `merge_within_ms` is
+    the gap below which sessions that are over are merged; 0: never.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Recorder:
         client: Client = NOBODY,
         spool: Spool | None = None,
         exclude: Sequence[str] = (),
+        merge_within_ms: int = 0,
     ) -> None:
         self.project = where
         self._started_by = client
@@ -81,6 +83,7 @@ class Recorder:
         self._exclude = exclude
         self._is_silent = is_excluded(where.workdir, exclude)
         self._timeout_ms = timeout_ms
+        self._merge_within_ms = merge_within_ms
         self._say = say
         self._lock = threading.RLock()
         self._lease: Lease | None = None
@@ -194,7 +197,7 @@ class Recorder:
             if self._client_is_new or (self._waiting and sweep_is_due):
                 self._flush()
             if sweep_is_due and self._store is not None:
-                sweep.sweep(self._store, self.project.run_dir, now)
+                sweep.sweep(self._store, self.project.run_dir, now, merge_within_ms=self._merge_within_ms)
                 sweep.remove_leases(self._store, self.project.run_dir)
         except StoreError as error:
             self._fail(error)
@@ -336,7 +339,7 @@ class Recorder:
             try:
                 for note in store.notes:
                     self._say(note)
-                sweep.sweep(store, self.project.run_dir, now)
+                sweep.sweep(store, self.project.run_dir, now, merge_within_ms=self._merge_within_ms)
                 self._stream = store.write(lambda db: self._begin_stream(db, store, now))
             except BaseException:
                 store.close()

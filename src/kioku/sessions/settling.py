@@ -92,7 +92,9 @@ def _members(db: apsw.Connection, stream: int) -> dict[int, list[Report]]:
     """Return the activities of each of a stream's runs, by when it began."""
     reports, _ = canonical.canonical(activities.load(db, stream), served=activities.is_served(db))
     timeouts = derive.Timeouts(activities.timeouts(db, stream))
-    found = derive.runs((report for report in reports if report.kind not in MARKS), timeouts)
+    # Where a run is known to begin, one begins: also where a person divided the stream.
+    starts = tuple(sessions.starts_of(db, stream))
+    found = derive.runs((report for report in reports if report.kind not in MARKS), timeouts, starts)
     return {run.first_activity_at: list(members) for run, members in found}
 
 

@@ -14,9 +14,9 @@ import msgspec
 from kioku import times
 from kioku.models import CLOSED, MARKS, OWNER_LOST, new_key
 from kioku.redaction import Redacted
-from kioku.sessions import derive, edits, lease, record, settling
+from kioku.sessions import automatic, combining, derive, edits, lease, record, settling
 from kioku.sessions.lease import Verdict
-from kioku.store import activities, connection, legacy, rollups, sessions
+from kioku.store import activities, connection, legacy, merges, rollups, sessions
 from kioku.store.store import Store
 
 INTERVAL: Final = 5 * times.MINUTE  # how often a server repeats it, in ms
@@ -27,7 +27,7 @@ Judge = Callable[[str], Verdict]
 
 
 class Open(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A session that is stored as active."""
+    """A session that is stored as active, or a part of a merged one (`is_part`) that is."""
 
     seq: int
     id: str
@@ -38,6 +38,7 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_activity_at: int
     last_activity_at: int
     timeout_ms: int
+    is_part: bool = False
 
 
 class Closing(msgspec.Struct, frozen=True, gc=False):
@@ -85,10 +86,17 @@ def _over(session: Open, now: int, verdict: Verdict) -> Closing | None:
     return Closing(session, None) if now >= session.last_activity_at + session.timeout_ms else None
 
 
-def sweep(store: Store, folder: str, now: int) -> int:
-    """Close what is over, take in persons' edits and what quarantine releases; return how many sessions were closed."""
+def sweep(store: Store, folder: str, now: int, *, merge_within_ms: int = 0) -> int:
+    """Close what is over, take in persons' edits and what quarantine releases; return how many sessions were closed.
+
+    With `merge_within_ms`, those that are over and belong together are merged.
+    """
     judge = lease.judge(folder)
-    if not store.read(lambda db: plan(active(db), now, judge) or _has_other_work(db, now)):
+
+    def is_due(db: apsw.Connection) -> bool:
+        return bool(plan(active(db), now, judge)) or _has_other_work(db, now)
+
+    if not store.read(lambda db: is_due(db) or automatic.is_due(db, merge_within_ms, now)):
         settling.settle(store, SETTLED)
         return 0
     marks: set[Redacted | None] = set()
@@ -106,13 +114,27 @@ def sweep(store: Store, folder: str, now: int) -> int:
             _adopt_again(db, id, now)
         closings = plan(active(db), now, judge)
         marks.update(closing.mark for closing in closings)
-        return close(db, closings, now)
+        found = close(db, closings, now)
+        if merge_within_ms:
+            automatic.merge(db, merge_within_ms, now=now)
+        return found
 
     closed = store.write(apply)
     if marks - {None}:
         remove_leases(store, folder)
     settling.settle(store, SETTLED)
     return closed
+
+
+def _close_part(db: apsw.Connection, closing: Closing, now: int) -> bool:
+    """Close what is active of a merged session if it still stands as it stood in the plan; return whether it was."""
+    part = closing.session
+    if part.stream is None or not merges.is_active(db, part.stream, part.first_activity_at, part.last_activity_at):
+        return False
+    if closing.mark is not None:
+        activities.add_mark(db, part.stream, closing.mark, part.last_activity_at, new_key())
+    record.derive_stream(db, part.stream, now=now)
+    return True
 
 
 def remove_leases(store: Store, folder: str) -> None:
@@ -137,18 +159,19 @@ def close(
         for found in batch:
             if found.session.stream is None and found.mark is not None:
                 edits.decide_end(db, found.session.id, found.session.last_activity_at, found.reason, now=now)
-        for mark in {closing.mark for closing in batch if closing.mark is not None}:
-            places = ((c.session.seq, c.session.last_activity_at, new_key()) for c in batch if c.mark == mark)
+        whole = [closing for closing in batch if not closing.session.is_part]
+        for mark in {closing.mark for closing in whole if closing.mark is not None}:
+            places = ((c.session.seq, c.session.last_activity_at, new_key()) for c in whole if c.mark == mark)
             activities.add_marks(db, mark, places)
-        closed += sessions.close(db, ((c.session.seq, c.session.last_activity_at, c.reason) for c in batch), now=now)
+        closed += sessions.close(db, ((c.session.seq, c.session.last_activity_at, c.reason) for c in whole), now=now)
+        closed += sum(_close_part(db, closing, now) for closing in batch if closing.session.is_part)
         progress(len(batch))
     return closed
 
 
 def active(db: apsw.Connection) -> list[Open]:
     """Return the sessions that are stored as active, oldest first."""
-    names = tuple(name for name in Open.__struct_fields__)
-    return [Open(**dict(zip(names, row, strict=True))) for row in sessions.active_columns(db, names)]
+    return [Open(**columns) for columns in sessions.active(db)]
 
 
 def rebuild(store: Store, now: int, *, timeout_ms: int | None = None) -> None:
@@ -157,6 +180,7 @@ def rebuild(store: Store, now: int, *, timeout_ms: int | None = None) -> None:
     def work(db: apsw.Connection) -> None:
         take_edits(db, now)
         rollups.clear(db)
+        combining.put_in_force(db)
         if timeout_ms is not None:
             activities.retime(db, timeout_ms)
         for stream in activities.all_streams(db):

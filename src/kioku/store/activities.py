@@ -110,7 +110,10 @@ def name_client(db: apsw.Connection, stream: int, client: Redacted, version: Red
     """Note which client a stream's conversation is with, in its sessions too."""
     require_redacted(client, version)
     db.execute("UPDATE streams SET client = ?, client_version = ? WHERE id = ?", (client, version, stream))
-    db.execute("UPDATE sessions SET client = ?, client_version = ? WHERE stream = ?", (client, version, stream))
+    db.execute(
+        "UPDATE sessions SET client = ?, client_version = ? WHERE stream = ? AND tied <> 2", (client, version, stream)
+    )
+    _mark_merged_stale(db, stream)
     rollups.outdate_stream(db, stream)
 
 
@@ -126,6 +129,12 @@ def stream_facts(db: apsw.Connection, stream: int) -> dict[str, Any] | None:
     return facts
 
 
+def _mark_merged_stale(db: apsw.Connection, stream: int) -> None:
+    """Leave a stream to be derived if it has a part in a merged session."""
+    if db.execute("SELECT 1 FROM merged_sessions WHERE stream = ? LIMIT 1", (stream,)).fetchone() is not None:
+        mark_stale(db, stream)
+
+
 def set_folder(db: apsw.Connection, stream: int, folder: Redacted) -> None:
     """Note in which folder a conversation is, where the store is another's; of several, the first by name."""
     require_redacted(folder)
@@ -138,7 +147,8 @@ def note_version(db: apsw.Connection, stream: int, version: Redacted) -> None:
     known = one(db, "SELECT client_version FROM streams WHERE id = ?", (stream,))[0]
     if known is None or _version_order(text(known) or "") < _version_order(version):
         db.execute("UPDATE streams SET client_version = ? WHERE id = ?", (version, stream))
-        db.execute("UPDATE sessions SET client_version = ? WHERE stream = ?", (version, stream))
+        db.execute("UPDATE sessions SET client_version = ? WHERE stream = ? AND tied <> 2", (version, stream))
+        _mark_merged_stale(db, stream)
 
 
 def _version_order(version: str) -> tuple[list[int], str]:
@@ -192,6 +202,12 @@ def add_marks(db: apsw.Connection, kind: Redacted, places: Iterable[tuple[int, i
            WHERE seq = ?1 AND last_activity_at = ?2 AND status = 'active' AND stream IS NOT NULL""",
         ((*place, SWEEP, number) for number in [intern(db, kind)] for place in places),
     )
+
+
+def add_mark(db: apsw.Connection, stream: int, kind: Redacted, at: int, key: int) -> None:
+    """Store a mark in a stream."""
+    row = (stream, at, key, SWEEP, intern(db, kind))
+    db.execute("INSERT INTO reports (stream, at, key, source, kind) VALUES (?, ?, ?, ?, ?)", row)
 
 
 def find_stream(db: apsw.Connection, key: str) -> int | None:

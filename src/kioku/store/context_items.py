@@ -92,8 +92,9 @@ def files(db: apsw.Connection, since: int) -> list[Use]:
 def readings(db: apsw.Connection, since: int, pattern: str) -> list[Use]:
     """Return how often each resource that fits a GLOB pattern was read in the sessions that began since an instant."""
     found = db.execute(
-        """SELECT r.detail, count(*), max(r.at) FROM sessions s
-           CROSS JOIN reports r ON r.stream = s.stream AND r.at BETWEEN s.first_activity_at AND s.last_activity_at
+        """SELECT r.detail, count(*), max(r.at) FROM sessions s CROSS JOIN runs u ON u.session = s.seq
+           CROSS JOIN reports r ON r.stream = u.stream AND r.at BETWEEN u.since AND s.last_activity_at
+             AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.stream = u.stream AND n.since > u.since AND n.since <= r.at)
            WHERE s.started_at >= ? AND r.kind = (SELECT id FROM names WHERE text = ?) AND r.ok IS NOT 0
              AND r.detail GLOB ? GROUP BY r.detail""",
         (since, RESOURCE_READ, pattern),

@@ -187,8 +187,11 @@ AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.sourc
 # Understanding: what was made of a settled session for reports (`clocks`, `counts`, `branches`), and rollups of that.
 # `digest` is the checksum of what they were made from, NULL while they are not (any more) what the session says.
 # `runs` tells which session each run of a stream's is part of. Slots are quarters of an hour in UTC, days 96 of them.
+# `merge_groups` and `cuts` are what is in force of merges and splits that were decided, by the ids that they name;
+# `merged_sessions` has what a merged session is made of. A session that is `tied` is not brought up to date by itself.
 _UNDERSTANDING = """
 ALTER TABLE sessions ADD COLUMN digest BLOB;
+ALTER TABLE sessions ADD COLUMN tied INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX sessions_undigested ON sessions (seq) WHERE digest IS NULL;
 CREATE INDEX sessions_empty ON sessions (started_at) WHERE empty = 1;
 
@@ -198,6 +201,21 @@ CREATE TABLE runs (
 ) WITHOUT ROWID;
 CREATE INDEX runs_by_session ON runs (session);
 INSERT OR REPLACE INTO runs SELECT stream, first_activity_at, seq FROM sessions WHERE stream IS NOT NULL;
+
+CREATE TABLE merge_groups (id TEXT PRIMARY KEY, held TEXT NOT NULL, merged_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX merge_groups_by_name ON merge_groups (held);
+CREATE TABLE cuts (id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (id, at)) WITHOUT ROWID;
+CREATE TABLE merged_sessions (
+  stream INTEGER NOT NULL REFERENCES streams(id), first_activity_at INTEGER NOT NULL,
+  id TEXT NOT NULL, into_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+  started_at INTEGER NOT NULL, ended_at INTEGER, status TEXT NOT NULL, end_reason TEXT,
+  last_activity_at INTEGER NOT NULL, timeout_ms INTEGER NOT NULL, title TEXT, owner TEXT, client TEXT, branch TEXT,
+  active_ms INTEGER, activities INTEGER NOT NULL, tool_calls INTEGER NOT NULL, files INTEGER NOT NULL,
+  merged_at INTEGER NOT NULL, PRIMARY KEY (stream, first_activity_at)
+) WITHOUT ROWID;
+CREATE INDEX merged_sessions_by_session ON merged_sessions (into_id);
+CREATE INDEX merged_sessions_active ON merged_sessions (owner) WHERE status = 'active';
+CREATE INDEX merged_sessions_silent ON merged_sessions (last_activity_at + timeout_ms) WHERE end_reason = 'idle';
 
 CREATE TABLE clocks (
   session INTEGER NOT NULL REFERENCES sessions(seq) ON DELETE CASCADE, clock INTEGER NOT NULL, since INTEGER NOT NULL,

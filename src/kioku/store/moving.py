@@ -100,8 +100,16 @@ def put(
 def remove(db: apsw.Connection, stream: int) -> None:
     """Remove a conversation that is in another store now, and nothing else."""
     rollups.outdate_stream(db, stream)
+    # What it was merged with stays, and is derived without it.
+    db.execute(
+        """UPDATE streams SET stale = 1 WHERE id <> ?1 AND id IN (SELECT u.stream FROM runs u WHERE u.session IN
+           (SELECT session FROM runs WHERE stream = ?1))""",
+        (stream,),
+    )
     db.execute("DELETE FROM amendments WHERE session_id IN (SELECT id FROM anchors WHERE stream = ?)", (stream,))
-    for table in ("sessions", "anchors", "turns", "usage", "sightings", "stream_spans", "timeouts", "reports"):
+    tables = ("sessions", "runs", "merged_sessions", "anchors", "turns", "usage", "sightings", "stream_spans",
+              "timeouts", "reports")  # fmt: skip
+    for table in tables:
         db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))
     db.execute("DELETE FROM stream_spans WHERE conversation = ?", (stream,))
     db.execute("DELETE FROM streams WHERE id = ?", (stream,))

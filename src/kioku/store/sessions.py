@@ -6,7 +6,7 @@ caller's transaction.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import apsw
 import msgspec
@@ -20,7 +20,14 @@ from kioku.store.names import intern
 from kioku.store.values import count, text, whole
 
 _FIELDS = Session.__struct_fields__
-_RULES = "seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, phase, amended, digest IS NOT NULL"
+_RULES = (
+    "seq, stream, first_activity_at, last_start_at, block_start_at, branch_at, phase, amended, digest IS NOT NULL, tied"
+)
+# What keeps a session from being brought up to date by itself: its stream is divided later than that, or it is merged.
+LOOSE: Final = 0
+DIVIDED: Final = 1
+MERGED: Final = 2
+
 _SELECT = f"SELECT {', '.join(_FIELDS)}, {_RULES}, {EDITED} FROM sessions"
 
 
@@ -28,7 +35,7 @@ class Row(msgspec.Struct, kw_only=True):
     """A row of `sessions`: what people see of it, and what the rules need to go on from it.
 
     `edited` tells that a person changed it by SQL since we last wrote it; `amended`, that amendments exist for it;
-    `digested`, that reports need not look at its activities.
+    `digested`, that reports need not look at its activities. `tied` is LOOSE, DIVIDED or MERGED.
     """
 
     seq: int
@@ -41,6 +48,7 @@ class Row(msgspec.Struct, kw_only=True):
     phase: str | None
     amended: bool
     digested: bool
+    tied: int
     edited: bool
 
 
@@ -53,35 +61,62 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 def last_of(db: apsw.Connection, stream: int) -> Row | None:
-    """Return the stream's last session."""
-    return _one(db, f"{_SELECT} WHERE stream = ? ORDER BY first_activity_at DESC LIMIT 1", (stream,))
+    """Return the session that the stream's last run is part of."""
+    last = "(SELECT session FROM runs WHERE stream = ?1 ORDER BY since DESC LIMIT 1)"
+    return _one(db, f"{_SELECT} WHERE seq = {last} AND (stream = ?1 OR tied = {MERGED})", (stream,))
 
 
 def of_stream(db: apsw.Connection, stream: int) -> list[Row]:
-    """Return the stream's sessions, oldest first."""
-    return [_row(row) for row in db.execute(f"{_SELECT} WHERE stream = ? ORDER BY first_activity_at", (stream,))]
+    """Return the sessions that a stream has a part in, oldest first."""
+    query = f"""{_SELECT} WHERE stream = ?1 OR seq IN (SELECT session FROM runs WHERE stream = ?1)
+                ORDER BY first_activity_at"""
+    return [_row(row) for row in db.execute(query, (stream,))]
 
 
-def active_columns(db: apsw.Connection, names: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """Return some columns of the sessions that are stored as active, oldest first."""
-    found = db.execute(f"SELECT {', '.join(names)} FROM sessions WHERE status = 'active' ORDER BY started_at")
-    numbers = [name in (*_NUMBERS, "first_activity_at") for name in names]
-    return [tuple(count(v) if is_number else v for v, is_number in zip(row, numbers, strict=True)) for row in found]
+def by_seq(db: apsw.Connection, seq: int) -> Row | None:
+    """Return the session with that row number."""
+    return _one(db, f"{_SELECT} WHERE seq = ?", (seq,))
+
+
+def active(db: apsw.Connection) -> list[dict[str, Any]]:
+    """Return what is stored as active, oldest first: of a merged session each part that is."""
+    found = db.execute(
+        f"""SELECT seq, id, stream, owner, client, started_at, first_activity_at, last_activity_at, timeout_ms, 0
+            FROM sessions WHERE status = 'active' AND tied <> {MERGED}
+            UNION ALL
+            SELECT s.seq, s.id, m.stream, m.owner, m.client, m.started_at, m.first_activity_at, m.last_activity_at,
+                   m.timeout_ms, 1
+            FROM merged_sessions m JOIN sessions s ON s.id = m.into_id WHERE m.status = 'active'
+            ORDER BY 6"""
+    )
+    names = ("seq", "id", "stream", "owner", "client", "started_at", "first_activity_at", "last_activity_at",
+             "timeout_ms", "is_part")  # fmt: skip
+    return [
+        {**dict(zip(names, row, strict=True)), **{n: count(row[i]) for i, n in enumerate(names) if 5 <= i <= 8},
+         "is_part": bool(row[9])}
+        for row in found
+    ]  # fmt: skip
 
 
 def misjudged(db: apsw.Connection, now: int) -> list[int]:
-    """Return the streams of which another session is stored as active than may be at `now`: the clock was changed."""
+    """Return the streams of which another run is stored as active than may be at `now`: the clock was changed."""
     found = db.execute(
-        """SELECT DISTINCT s.stream FROM
+        f"""SELECT DISTINCT s.stream FROM
              (SELECT stream, first_activity_at, 1 AS is_active FROM sessions
-              WHERE status = 'active' AND first_activity_at > ?1
+              WHERE status = 'active' AND first_activity_at > ?1 AND tied <> {MERGED}
               UNION ALL
               SELECT stream, first_activity_at, 0 FROM sessions
+              WHERE end_reason = 'idle' AND last_activity_at + timeout_ms > ?1 AND tied <> {MERGED}
+              UNION ALL
+              SELECT stream, first_activity_at, 1 FROM merged_sessions
+              WHERE status = 'active' AND first_activity_at > ?1
+              UNION ALL
+              SELECT stream, first_activity_at, 0 FROM merged_sessions
               WHERE end_reason = 'idle' AND last_activity_at + timeout_ms > ?1) s
            JOIN streams ON streams.id = s.stream
            WHERE s.is_active <> (s.first_activity_at = coalesce(
-             (SELECT max(first_activity_at) FROM sessions c WHERE c.stream = s.stream AND first_activity_at <= ?1),
-             (SELECT min(first_activity_at) FROM sessions c WHERE c.stream = s.stream)))""",
+             (SELECT max(since) FROM runs c WHERE c.stream = s.stream AND c.since <= ?1),
+             (SELECT min(since) FROM runs c WHERE c.stream = s.stream)))""",
         (now,),
     )
     return [row[0] for row in found]
@@ -116,11 +151,6 @@ def edited(db: apsw.Connection) -> list[Row]:
 def by_id(db: apsw.Connection, id: str) -> Row | None:
     """Return the session with exactly that id."""
     return _one(db, f"{_SELECT} WHERE id = ?", (id,))
-
-
-def by_seq(db: apsw.Connection, seq: int) -> Row | None:
-    """Return the session with that row number."""
-    return _one(db, f"{_SELECT} WHERE seq = ?", (seq,))
 
 
 def write(db: apsw.Connection, values: Mapping[str, Any]) -> int:
@@ -168,13 +198,24 @@ def delete(db: apsw.Connection, seq: int) -> None:
     db.execute("DELETE FROM sessions WHERE seq = ?", (seq,))
 
 
-def place_runs(db: apsw.Connection, stream: int, runs: Iterable[tuple[int, int]]) -> None:
-    """Note which session each run of a stream is part of, given as (when it began, session's row number)."""
-    wanted = dict(runs)
-    known = dict(db.execute("SELECT since, session FROM runs WHERE stream = ?", (stream,)))
-    if wanted != known:
-        db.execute("DELETE FROM runs WHERE stream = ?", (stream,))
-        db.executemany("INSERT INTO runs VALUES (?, ?, ?)", ((stream, *run) for run in wanted.items()))
+def place_runs(db: apsw.Connection, stream: int, runs: Mapping[int, int], among: Iterable[int] | None = None) -> None:
+    """Note which session (its row number) each run of a stream is part of, by when it began.
+
+    They are all there are of the stream, or, with `among`, all there are of these sessions.
+    """
+    replaced = None if among is None else set(among)
+    known = starts_of(db, stream)
+    gone = [since for since, seq in known.items() if since not in runs and (replaced is None or seq in replaced)]
+    db.executemany("DELETE FROM runs WHERE stream = ? AND since = ?", ((stream, since) for since in gone))
+    db.executemany(
+        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?)",
+        ((stream, *run) for run in runs.items() if known.get(run[0]) != run[1]),
+    )
+
+
+def starts_of(db: apsw.Connection, stream: int) -> dict[int, int]:
+    """Return when each run of a stream began, and the row number of the session that it is part of."""
+    return dict(db.execute("SELECT since, session FROM runs WHERE stream = ? ORDER BY since", (stream,)))
 
 
 def runs_of(db: apsw.Connection, seq: int) -> list[tuple[int, int]]:
@@ -286,11 +327,13 @@ def _one(db: apsw.Connection, query: str, parameters: tuple[Any, ...]) -> Row | 
 
 
 def _row(row: tuple[Any, ...]) -> Row:
-    seq, stream, first, last_start, block_start, branch_at, phase, amended, digested, is_edited = row[len(_FIELDS) :]
+    seq, stream, first, last_start, block_start, branch_at, phase, amended, digested, tied, is_edited = row[
+        len(_FIELDS) :
+    ]
     return Row(
         seq=seq, session=session(row[: len(_FIELDS)]), stream=whole(stream), first_activity_at=count(first),
         last_start_at=count(last_start), block_start_at=count(block_start), branch_at=whole(branch_at),
-        phase=text(phase), amended=bool(amended), digested=bool(digested), edited=bool(is_edited),
+        phase=text(phase), amended=bool(amended), digested=bool(digested), tied=count(tied), edited=bool(is_edited),
     )  # fmt: skip
 
 
