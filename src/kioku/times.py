@@ -113,6 +113,14 @@ def parse_since(text: str, now: int) -> int | None:
         return None
 
 
+def parse_age(text: str) -> int | None:
+    """Read an age: `12h`, `180d`, `26w`, `2y` (of 365 days); return it in ms, None for what is none."""
+    wanted = text.strip().lower()
+    unit = {"h": HOUR, "d": DAY, "w": 7 * DAY, "y": 365 * DAY}.get(wanted[-1:])
+    is_number = wanted[:-1].isdecimal() and wanted.isascii() and len(wanted) < 9
+    return None if unit is None or not is_number else int(wanted[:-1]) * unit
+
+
 def parse_date(text: str) -> tuple[int, int] | None:
     """Read a day (`2026-11-22`) or a month (`2026-11`) of the person's zone: its first instant, and that after it.
 

@@ -22,7 +22,8 @@ from kioku.project import Project
 from kioku.redaction import redact
 from kioku.sessions import joining, processes, record
 from kioku.settings import user_folder
-from kioku.store import activities, imports, joins, turns
+from kioku.store import activities, forgotten, imports, joins, turns
+from kioku.store.turns import Turn
 
 _SUCCEEDS = frozenset({"clear", "resume", "fork"})  # how a conversation begins that takes another's place
 
@@ -104,12 +105,15 @@ def _write(
     streams: dict[str, int] = {}
     reports: dict[int, list[Report]] = {}  # taken in together: to derive a conversation for each would take for ever
     seen_anew: dict[str, None] = {}
+    said: list[tuple[int, Turn]] = []
     for told in records:
         keeper = keepers.get(told.client)
         if keeper is None:
             keeper = keepers[told.client] = Keeper(told.client, HOOK, home.bases, home.exclude)
         for index, seen in enumerate(events.seen(told)):
             key = f"{told.client}:{seen.conversation}"
+            if forgotten.has_conversation(db, redact(key), seen.at):
+                continue
             if key not in streams:
                 streams[key] = activities.stream(
                     db, redact(key), project_id=project_id, owner=None, timeout_ms=timeout, now=now
@@ -120,7 +124,7 @@ def _write(
             kept = keeper.keep(seen, f"{told.id}.{index}")
             reports.setdefault(stream, []).extend(kept.reports)
             if kept.turn is not None:
-                turns.add_turn(db, stream, kept.turn)
+                said.append((stream, kept.turn))
             if told.process is None:
                 continue
             process = processes.token_of(*told.process)
@@ -133,6 +137,8 @@ def _write(
                 seen_anew[process] = None
     for stream, told_of in reports.items():
         record.take(db, stream, told_of, now=now)
+    for stream, turn in said:  # whether what was said is known already, its report tells
+        turns.add_turn(db, stream, turn)
     for process in seen_anew:
         joining.join_under(db, process, project_id=project_id, timeout_ms=timeout, now=now)
     record.derive_stale(db, now=now)

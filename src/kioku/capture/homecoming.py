@@ -17,7 +17,7 @@ from kioku.project import Project
 from kioku.redaction import Redacted
 from kioku.sessions import combining, joining, record
 from kioku.settings import user_folder
-from kioku.store import activities, moving
+from kioku.store import activities, forgotten, moving
 from kioku.store.moving import Carried
 from kioku.store.opening import open_store
 from kioku.store.store import Store
@@ -56,6 +56,7 @@ def bring(where: Project, store: Store, timeout_ms: int) -> int:
     if os.path.lexists(own_path):
         own = open_store(own_path)
         try:
+            store.write(partial(forgotten.carry, given=own.read(forgotten.carried)))
             for root in _roots(where):
                 for stream in own.read(partial(activities.in_folder, folder=root)):
                     carried = own.read(partial(moving.read, stream=stream))

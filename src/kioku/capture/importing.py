@@ -27,7 +27,7 @@ from kioku.models import TRANSCRIPT, Report
 from kioku.project import Project
 from kioku.redaction import redact
 from kioku.sessions import record, settling
-from kioku.store import activities, imports, sessions, turns
+from kioku.store import activities, forgotten, imports, sessions, turns
 from kioku.store.imports import Source
 from kioku.store.opening import open_for_reading
 
@@ -181,6 +181,7 @@ class _File:
         self._is_partial = False  # something was left out on purpose: the whole is to be read again another time
         self._stores: dict[str, str] = {}
         self._conversations: dict[str, None] = {}
+        self._deleted: dict[str, None] = {}  # conversations of which nothing is kept: a person deleted them
 
     def read_lines(self, stream: io.RawIOBase, known: Source | None) -> None:
         """Read a transcript of lines from where the last import stopped."""
@@ -319,7 +320,11 @@ class _File:
         new = said = 0
         now = times.now_ms()
         project_id = self._importer.stores.open(home).project_id
-        for key, kept in conversations.items():
+        for key, found_there in conversations.items():
+            kept = [one for one in found_there if not forgotten.has_conversation(db, redact(key), one.reports[0].at)]
+            if not kept:
+                self._deleted[key] = None
+                continue
             timeout = home.settings.timeout_ms
             stream = activities.stream(db, redact(key), project_id=project_id, owner=None, timeout_ms=timeout, now=now)
             if home.own and (folder := self._folders.get(key.partition(":")[2])) is not None:
@@ -348,6 +353,7 @@ class _File:
     def _save(self, identity: str, position: int, number: int, state: Mapping[str, str], *, is_done: bool) -> None:
         """Note how far this file is read."""
         importer = self._importer
+        self._leave_out_deleted()
         if importer.wish.dry_run or self._is_partial:
             return
         folders = {f"folder:{name}": folder for name, folder in self._folders.items()}
@@ -358,6 +364,18 @@ class _File:
             conversations=list(self._conversations), read_at=times.now_ms(),
         )  # fmt: skip
         importer.stores.open(importer.own).write(lambda db: imports.put_source(db, found))
+
+    def _leave_out_deleted(self) -> None:
+        """Forget the names of conversations that a person deleted, and in which nothing was done since."""
+        for key in self._deleted:
+            homes = self._importer.touched.values()
+            stores = [self._importer.stores.open(home) for home, _ in homes if not self._importer.wish.dry_run]
+            if any(store.read(lambda db, key=key: activities.find_stream(db, redact(key))) for store in stores):  # type: ignore[misc]
+                continue
+            self._conversations.pop(key, None)
+            self._folders.pop(key.partition(":")[2], None)
+            for _, conversations in homes:
+                conversations.pop(key, None)
 
 
 def _merged(kept: Iterable[Kept]) -> list[Report]:

@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from kioku import times
-from kioku.cli import merging_commands, places, sensitivity_command, suggest_command
+from kioku.cli import archive_command, merging_commands, places, sensitivity_command, suggest_command
 from kioku.cli.output import (
     a_number,
     json_option,
@@ -33,6 +33,7 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
 
 
 command.add_command(suggest_command.command)
+command.add_command(archive_command.command)
 command.add_command(sensitivity_command.command)
 command.add_command(merging_commands.merge)
 command.add_command(merging_commands.unmerge)
@@ -160,6 +161,8 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
     if tools:
         print("\nTools")
         print_table(("tool", "calls"), tools, right=("calls",))
+    if session.status == "archived" and not latest:
+        note("its single activities were archived")
     if latest:
         print("\nLatest activity")
         rows = [

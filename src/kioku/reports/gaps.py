@@ -55,5 +55,11 @@ def pauses(db: apsw.Connection) -> Pauses:
         found += within(day.gaps, 0, SLOTS)
     query = """SELECT count(*) FROM streams x
                WHERE EXISTS (SELECT 1 FROM runs u JOIN sessions s ON s.seq = u.session
-                             WHERE u.stream = x.id AND s.empty = 0)"""
+                             WHERE u.stream = x.id AND s.empty = 0)
+               OR EXISTS (SELECT 1 FROM archived_runs r JOIN sessions s ON s.seq = r.session
+                          WHERE r.stream = x.id AND s.empty = 0)"""
+    # An archived session counts to the conversation that it was part of, not to the stream that it has for itself.
+    query = (
+        f"SELECT ({query}) - (SELECT count(*) FROM archived a JOIN sessions s ON s.seq = a.session WHERE s.empty = 0)"
+    )
     return Pauses(int(one(db, query)[0]), active_ms, found)

@@ -16,6 +16,7 @@ from kioku.sessions.lease import Verdict
 from kioku.store import merges
 from kioku.store import sessions as rows
 from kioku.store.merges import Member
+from kioku.summaries import CALL
 
 Judge = Callable[[str], Verdict]
 
@@ -79,7 +80,8 @@ def parts(db: apsw.Connection, session_id: str) -> list[Member]:
 
 def _led_to(db: apsw.Connection, id: str) -> list[str]:
     """Return the session to which a former id leads, if it does."""
-    return [row[0] for row in db.execute(_ALIAS, (id,))]
+    found = [row[0] for row in db.execute(_ALIAS, (id,))]
+    return found or [row[0] for row in db.execute(_ARCHIVED_ALIAS, (id,))]
 
 
 _ALIAS = """
@@ -88,6 +90,10 @@ JOIN reports r ON r.key = a.key AND r.stream = a.stream
 JOIN runs u ON u.stream = a.stream JOIN sessions s ON s.seq = u.session
 WHERE a.id = ? AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source)
 ORDER BY u.since <= r.at DESC, abs(u.since - r.at) LIMIT 1"""
+
+_ARCHIVED_ALIAS = """
+SELECT s.id FROM anchors a JOIN sessions s ON s.stream = a.stream
+WHERE a.id = ? AND s.seq IN (SELECT session FROM archived)"""
 
 
 def _nearest(db: apsw.Connection, wanted: str) -> str:
@@ -142,9 +148,17 @@ def activities(db: apsw.Connection, session_id: str, *, limit: int = 50) -> list
     ]
 
 
+# An archived session has no reports any more; how often each tool was called is in its digest.
+_TOOLS = f"""
+SELECT t.text AS name, count(*) {_WITHIN} AND r.tool IS NOT NULL GROUP BY t.text
+UNION ALL
+SELECT n.text, sum(c.number) FROM sessions s JOIN archived a ON a.session = s.seq
+JOIN counts c ON c.session = s.seq AND c.kind = {CALL} JOIN names n ON n.id = c.name
+WHERE s.id = ? GROUP BY n.text
+ORDER BY 2 DESC, 1"""
+
+
 def tools(db: apsw.Connection, session_id: str) -> list[tuple[str, int]]:
     """Return how often each tool was called in a session, the most called first."""
-    found = db.execute(
-        f"SELECT t.text, count(*) {_WITHIN} AND r.tool IS NOT NULL GROUP BY t.text ORDER BY 2 DESC, 1", (session_id,)
-    )
+    found = db.execute(_TOOLS, (session_id, session_id))
     return [(name, count) for name, count in found]

@@ -25,8 +25,8 @@ from kioku.models import (
     Report,
 )
 from kioku.redaction import Redacted
+from kioku.store.barred import SLACK
 
-SLACK: Final = times.MINUTE  # how far apart a hook and a transcript may date one thing
 TWICE: Final = 2 * times.SECOND  # nobody types two prompts, and no model ends two turns, within this
 LONGEST_CALL: Final = 30 * times.MINUTE  # what seems to have run longer has as likely waited for a machine asleep
 

@@ -15,8 +15,9 @@ from kioku.redaction import Redacted
 from kioku.sessions import canonical, derive, edits, grouping, projecting, settling
 from kioku.sessions.grouping import Gathered
 from kioku.sessions.streams import Place
-from kioku.store import activities, joins, merges, rollups, sessions
+from kioku.store import activities, archive, joins, merges, rollups, sessions
 from kioku.store.activities import Added
+from kioku.store.archive import Before
 from kioku.store.sessions import Anchor, Row
 from kioku.summaries import Digest, Part
 
@@ -127,25 +128,27 @@ def _anchored(db: apsw.Connection, found: Gathered, *, now: int) -> tuple[dict[P
 
 
 def _id_before(db: apsw.Connection, found: Gathered, placed: dict[Place, list[Anchor]], place: Place) -> str | None:
-    """Return the id of the session that has the run before a run of the same stream."""
+    """Return the id of the session that a run goes on with: that of the run before it in the stream, or an archived."""
     number, index = place
-    if index == 0:
-        return None
-    if (number, index - 1) in placed:
-        return placed[number, index - 1][0].id
-    seq = sessions.starts_of(db, number).get(found.streams[number].starts[index - 1])
-    row = None if seq is None else sessions.by_seq(db, seq)
-    return None if row is None else row.session.id
+    known = found.streams[number]
+    before: Before | None = None
+    if index:
+        anchors = placed.get((number, index - 1))
+        seq = None if anchors else sessions.starts_of(db, number).get(known.starts[index - 1])
+        row = None if seq is None else sessions.by_seq(db, seq)
+        id = anchors[0].id if anchors else None if row is None else row.session.id
+        before = None if id is None else Before(id, known.found[index - 1][0].last_activity_at)
+    return archive.before(db, number, known.starts[index], before)
 
 
 def _followers(
     db: apsw.Connection, found: Gathered, placed: dict[Place, list[Anchor]]
-) -> list[tuple[int, str, int | None]]:
+) -> list[tuple[int, str | None, int | None]]:
     """Return the sessions that go on from one that is written and are not written themselves.
 
     Each as (row number, the id that it continues, how long the silence before it was until now).
     """
-    followers: list[tuple[int, str, int | None]] = []
+    followers: list[tuple[int, str | None, int | None]] = []
     for (number, index), anchors in placed.items():
         starts = found.streams[number].starts
         if index + 1 >= len(starts) or (number, index + 1) in placed:
@@ -154,7 +157,9 @@ def _followers(
         row = None if seq is None else sessions.by_seq(db, seq)
         if row is not None and (row.stream, row.first_activity_at) == (number, starts[index + 1]):
             facts = rollups.part_facts(db, row.seq)
-            followers.append((row.seq, anchors[0].id, None if facts is None else facts["gap_before"]))
+            before = Before(anchors[0].id, found.streams[number].found[index][0].last_activity_at)
+            continues = archive.before(db, number, starts[index + 1], before)
+            followers.append((row.seq, continues, None if facts is None else facts["gap_before"]))
     return followers
 
 

@@ -14,9 +14,9 @@ import msgspec
 from kioku import times
 from kioku.models import CLOSED, MARKS, OWNER_LOST, new_key
 from kioku.redaction import Redacted
-from kioku.sessions import automatic, combining, derive, edits, lease, record, settling
+from kioku.sessions import archiving, automatic, combining, derive, edits, lease, record, settling
 from kioku.sessions.lease import Verdict
-from kioku.store import activities, connection, legacy, merges, rollups, sessions
+from kioku.store import activities, archive, connection, legacy, merges, rollups, sessions
 from kioku.store.store import Store
 
 INTERVAL: Final = 5 * times.MINUTE  # how often a server repeats it, in ms
@@ -187,6 +187,8 @@ def rebuild(store: Store, now: int, *, timeout_ms: int | None = None) -> None:
             record.derive_stream(db, stream, now=now)
         for id in sessions.amended_ids(db, legacy.ADOPTED):
             _adopt_again(db, id, now)
+        for seq in archive.all_archived(db):
+            archiving.refresh(db, seq)
 
     store.write(work)
     settling.settle(store)
@@ -203,6 +205,8 @@ def take_edits(db: apsw.Connection, now: int) -> None:
     for row in found:
         if row.stream is None:
             _adopt_again(db, row.session.id, now)
+        elif archive.is_archived(db, row.seq):
+            archiving.refresh(db, row.seq)
 
 
 def _adopt_again(db: apsw.Connection, id: str, now: int) -> None:

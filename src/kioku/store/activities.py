@@ -14,7 +14,7 @@ import msgspec
 
 from kioku.models import CLIENTS, HOOK, MARKS, SERVER, SWEEP, TRANSCRIPT, Owner, Report
 from kioku.redaction import Redacted
-from kioku.store import rollups
+from kioku.store import archive, barred, rollups
 from kioku.store.connection import one
 from kioku.store.names import intern, require_redacted
 from kioku.store.values import text, whole
@@ -36,7 +36,7 @@ class Added(Enum):
 
     NEW = "new"
     REPLACED = "replaced"  # its source had told of the same thing before: less of it, or less believably
-    UNCHANGED = "unchanged"  # known already, or waiting in quarantine
+    UNCHANGED = "unchanged"  # known already, archived or deleted, or waiting in quarantine
 
 
 def stream(db: apsw.Connection, key: Redacted, *, project_id: str, owner: str | None, timeout_ms: int, now: int) -> int:
@@ -118,11 +118,15 @@ def name_client(db: apsw.Connection, stream: int, client: Redacted, version: Red
 
 
 def stream_facts(db: apsw.Connection, stream: int) -> dict[str, Any] | None:
-    """Return the columns that every session of a stream shares, None for a stream that does not exist."""
+    """Return the columns that every session of a stream shares.
+
+    None for a stream that does not exist, or is an archived session's own: from that none is derived.
+    """
     names = ("project_id", "owner", "client", "client_version")
-    row = db.execute(f"SELECT {', '.join(names)}, folder FROM streams WHERE id = ?", (stream,)).fetchone()
-    if row is None:
+    row = db.execute(f"SELECT {', '.join(names)}, folder, key FROM streams WHERE id = ?", (stream,)).fetchone()
+    if row is None or str(row[-1]).startswith(archive.PREFIX):
         return None
+    *row, _ = row
     facts = dict(zip(names, row, strict=False))
     if row[-1] is not None:
         facts["metadata"] = msgspec.json.encode({"folder": row[-1]}).decode()
@@ -169,6 +173,8 @@ def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> Added:
     ).fetchone()
     if known is not None:
         return Added.REPLACED if _replace(db, stream, report, known) else Added.UNCHANGED
+    if barred.is_told(db, stream, report):
+        return Added.UNCHANGED
     _insert(db, stream, report)
     return Added.NEW
 
@@ -272,7 +278,8 @@ def load_whole(db: apsw.Connection, stream: int) -> list[Report]:
 
 def in_folder(db: apsw.Connection, folder: str) -> list[int]:
     """Return the streams of conversations that were held in a folder."""
-    return [row[0] for row in db.execute("SELECT id FROM streams WHERE folder = ? ORDER BY id", (folder,))]
+    query = f"SELECT id FROM streams WHERE folder = ? AND key NOT LIKE '{archive.PREFIX}%' ORDER BY id"
+    return [row[0] for row in db.execute(query, (folder,))]
 
 
 def hide(db: apsw.Connection, stream: int, hidden: set[tuple[int, int]]) -> None:
@@ -297,7 +304,7 @@ def is_served(db: apsw.Connection) -> bool:
 def note_served(db: apsw.Connection) -> None:
     """Note that one has: what others told of such calls are echoes from now on, in every conversation."""
     db.execute("INSERT OR IGNORE INTO meta VALUES ('served', 'yes')")
-    db.execute("UPDATE streams SET stale = 1 WHERE key NOT LIKE 'server:%'")
+    db.execute(f"UPDATE streams SET stale = 1 WHERE key NOT LIKE 'server:%' AND key NOT LIKE '{archive.PREFIX}%'")
 
 
 def marks(db: apsw.Connection, stream: int, since: int) -> list[Report]:

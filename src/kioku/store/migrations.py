@@ -277,7 +277,25 @@ WHERE NOT EXISTS (SELECT 1 FROM reports r WHERE r.key = t.key AND r.source = t.s
 AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.source);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING)
+# Keeping less. An archived session has a stream of its own, in which its turns are and no reports: of those the keys
+# are in `folded`. `archived_runs` says where its time was: `told` has a bit for the transcript, and for each sort of
+# thing that a hook told of without an id. What was deleted is `forgotten`: salted hashes, of which some count only for
+# what is dated no later than `until`.
+_RETENTION = """
+CREATE TABLE folded (key INTEGER PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE archived (
+  session INTEGER PRIMARY KEY REFERENCES sessions(seq) ON DELETE CASCADE, gap_before INTEGER
+);
+CREATE TABLE archived_runs (
+  stream INTEGER NOT NULL REFERENCES streams(id), since INTEGER NOT NULL, until INTEGER NOT NULL,
+  session INTEGER NOT NULL REFERENCES archived(session) ON DELETE CASCADE, told INTEGER NOT NULL,
+  PRIMARY KEY (stream, since, session)
+) WITHOUT ROWID;
+CREATE INDEX archived_runs_by_session ON archived_runs (session);
+ALTER TABLE forgotten ADD COLUMN until INTEGER;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION)
 VERSION = len(MIGRATIONS)
 
 

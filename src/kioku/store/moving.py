@@ -111,6 +111,7 @@ def remove(db: apsw.Connection, stream: int) -> None:
               "timeouts", "reports")  # fmt: skip
     for table in tables:
         db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))
+    db.execute("DELETE FROM archived_runs WHERE stream = ?", (stream,))  # those sessions stay here, with their turns
     db.execute("DELETE FROM stream_spans WHERE conversation = ?", (stream,))
     db.execute("DELETE FROM streams WHERE id = ?", (stream,))
 

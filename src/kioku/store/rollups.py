@@ -51,7 +51,11 @@ def checksum_of(db: apsw.Connection, seq: int) -> bytes | None:
 def outdate(db: apsw.Connection, seq: int) -> None:
     """Note that a session is no longer what its digest says, or is about to be removed."""
     db.execute("INSERT OR IGNORE INTO outdated_days SELECT day FROM session_days WHERE session = ?", (seq,))
-    db.execute("UPDATE sessions SET digest = NULL WHERE seq = ? AND digest IS NOT NULL", (seq,))
+    db.execute(
+        """UPDATE sessions SET digest = NULL WHERE seq = ?1 AND digest IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM archived WHERE session = ?1)""",
+        (seq,),
+    )
 
 
 def outdate_stream(db: apsw.Connection, stream: int) -> None:
@@ -90,10 +94,17 @@ def part_facts(db: apsw.Connection, seq: int) -> dict[str, Any] | None:
     row = db.execute(
         """SELECT s.started_at, s.first_activity_at, s.last_start_at, s.last_activity_at, s.client, s.empty,
                   s.active_ms, s.agent_ms,
-                  s.first_activity_at - (SELECT c.last_activity_at FROM sessions c WHERE c.stream = s.stream
-                    AND c.first_activity_at < s.first_activity_at AND c.empty = 0
-                    ORDER BY c.first_activity_at DESC LIMIT 1)
-           FROM sessions s WHERE s.seq = ?""",
+                  CASE WHEN a.session IS NULL THEN s.first_activity_at - (
+                    SELECT max(until) FROM (
+                      SELECT * FROM (SELECT c.last_activity_at AS until FROM sessions c WHERE c.stream = s.stream
+                        AND c.first_activity_at < s.first_activity_at AND c.empty = 0
+                        ORDER BY c.first_activity_at DESC LIMIT 1)
+                      UNION ALL
+                      SELECT * FROM (SELECT r.until FROM archived_runs r JOIN sessions c ON c.seq = r.session
+                        WHERE r.stream = s.stream AND r.since < s.first_activity_at AND c.empty = 0
+                        ORDER BY r.since DESC LIMIT 1)))
+                  ELSE a.gap_before END
+           FROM sessions s LEFT JOIN archived a ON a.session = s.seq WHERE s.seq = ?""",
         (seq,),
     ).fetchone()
     if row is None:
@@ -138,12 +149,13 @@ def parts_of_day(db: apsw.Connection, day: int, names: Names) -> Iterator[Part]:
 
 
 def clear(db: apsw.Connection) -> None:
-    """Forget every digest and rollup: all of them are made again."""
-    db.execute("UPDATE sessions SET digest = NULL")
-    tables = ("clocks", "counts", "branches", "session_days", "outdated_days", "days", "day_shares", "day_files",
-              "month_files", "year_files")  # fmt: skip
-    for table in tables:
+    """Forget every digest and rollup: all of them are made again, but for the digests of archived sessions."""
+    db.execute("UPDATE sessions SET digest = NULL WHERE seq NOT IN (SELECT session FROM archived)")
+    for table in ("clocks", "counts", "branches", "session_days"):
+        db.execute(f"DELETE FROM {table} WHERE session NOT IN (SELECT session FROM archived)")
+    for table in ("outdated_days", "days", "day_shares", "day_files", "month_files", "year_files"):
         db.execute(f"DELETE FROM {table}")
+    db.execute("INSERT OR IGNORE INTO outdated_days SELECT day FROM session_days")
 
 
 # --- rollups ----------------------------------------------------------------------------------------------------------

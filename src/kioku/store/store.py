@@ -73,6 +73,16 @@ class Store:
             self._require_in_place()
             return connection.compact(self._db)
 
+    def is_loose(self) -> bool:
+        """Tell whether more than a tenth of the file is free pages."""
+        with self._lock, connection.errors(self.path):
+            return bool(self._db.pragma("freelist_count") * 10 > self._db.pragma("page_count"))
+
+    def size(self) -> int:
+        """Return how large the file is, in bytes, with everything that its log has still to bring into it."""
+        with self._lock, connection.errors(self.path):
+            return int(self._db.pragma("page_count")) * int(self._db.pragma("page_size"))
+
     def _require_in_place(self) -> None:
         if identity(self.path) != self._inode:
             raise StoreError(f"{self.path} was replaced or deleted", hint="Kioku opens it anew by itself")

@@ -8,6 +8,7 @@ import apsw
 import msgspec
 
 from kioku.redaction import Redacted
+from kioku.store import barred
 from kioku.store.names import intern, require_redacted
 
 
@@ -38,6 +39,8 @@ def add_turn(db: apsw.Connection, stream: int, turn: Turn) -> bool:
     """Store a turn; return whether it was not known before."""
     require_redacted(turn.text, turn.model)
     known = db.execute("SELECT id, stream FROM turns WHERE key = ? AND source = ?", (turn.key, turn.source)).fetchone()
+    if known is None and barred.is_barred(db, stream, turn.key, turn.at):
+        return False
     if known is None:
         db.execute(
             # Where a resumed conversation repeats another, its report says which of the two has it.
@@ -63,6 +66,8 @@ def is_known(db: apsw.Connection, turn: Turn) -> bool:
 def add_usage(db: apsw.Connection, stream: int, spent: Spent) -> None:
     """Store what an answer cost."""
     require_redacted(spent.model)
+    if barred.is_forgotten(db, stream, spent.key, spent.at):
+        return
     db.execute(
         """INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
              stream = CASE WHEN (SELECT key FROM streams WHERE id = excluded.stream)
