@@ -129,8 +129,10 @@ def shares(parts: Iterable[Part], since: int, until: int) -> Shares:
                 share.add(counted)
                 if kind != BRANCH:
                     client.add(counted)
+        branches = {name for _, name in part.digest.branches} or {NO_NAME}
         for key, share in here.items():
-            share.sessions = int(begins)
+            # Of a merged session, a part may tell of no branch; the session is on those that are known all the same.
+            share.sessions = int(begins and (key[0] != BRANCH or key[1] in branches))
             if not share.is_nothing:
                 found.setdefault(key, Share()).add(share)
     return found
