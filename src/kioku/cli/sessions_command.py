@@ -4,7 +4,14 @@ import click
 import msgspec
 
 from kioku import times
-from kioku.cli import archive_command, merging_commands, places, sensitivity_command, suggest_command
+from kioku.cli import (
+    archive_command,
+    delete_command,
+    merging_commands,
+    places,
+    sensitivity_command,
+    suggest_command,
+)
 from kioku.cli.output import (
     a_number,
     json_option,
@@ -34,6 +41,7 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
 
 command.add_command(suggest_command.command)
 command.add_command(archive_command.command)
+command.add_command(delete_command.command)
 command.add_command(sensitivity_command.command)
 command.add_command(merging_commands.merge)
 command.add_command(merging_commands.unmerge)

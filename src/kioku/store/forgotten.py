@@ -65,9 +65,9 @@ def add_conversation(db: apsw.Connection, conversation: str, now: int) -> None:
 
 
 def add_sessions(db: apsw.Connection, ids: Iterable[str]) -> None:
-    """Remember that sessions of these ids were deleted."""
+    """Remember that sessions of these ids were deleted, also by their beginnings, as lists show them."""
     salt = _own_salt(db)
-    _add(db, ((_id(salt, id), None) for id in ids))
+    _add(db, ((_id(salt, name), None) for id in ids for name in (id, id[:8])))
 
 
 Carried = tuple[list[str], list[tuple[bytes, int | None]], list[int]]

@@ -58,6 +58,12 @@ def outdate(db: apsw.Connection, seq: int) -> None:
     )
 
 
+def is_outdated(db: apsw.Connection, seq: int) -> bool:
+    """Tell whether any day of a session is outdated."""
+    query = "SELECT 1 FROM session_days d JOIN outdated_days o ON o.day = d.day WHERE d.session = ? LIMIT 1"
+    return db.execute(query, (seq,)).fetchone() is not None
+
+
 def outdate_stream(db: apsw.Connection, stream: int) -> None:
     """Note so of every session of a stream."""
     for seq in [row[0] for row in db.execute("SELECT session FROM runs WHERE stream = ?", (stream,))]:

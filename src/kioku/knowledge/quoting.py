@@ -1,0 +1,75 @@
+"""Entries of `.context/project.yaml` that rest on a session: they go when it is deleted.
+
+An entry is an item of a list, with all that is indented below it; it names a session by its id. Everything else stays
+as it is, byte by byte.
+"""
+
+import os
+from collections.abc import Iterable
+
+from kioku.errors import KiokuError
+from kioku.knowledge.project_yaml import MAX_BYTES
+from kioku.workspace.plain_files import read_plain, replace_plain
+
+FILES = ("project.yaml", "project.yaml.bak")
+
+
+def quoting(folder: str, ids: Iterable[str]) -> dict[str, int]:
+    """Return the files in a `.context/` folder with entries that name one of these sessions, and how many lines."""
+    wanted = [id.encode() for id in ids]
+    found = {}
+    for path in (os.path.join(folder, name) for name in FILES):
+        text = _read(path)
+        gone = 0 if text is None else len(text.splitlines(keepends=True)) - len(_without(text, wanted))
+        if gone:
+            found[path] = gone
+    return found
+
+
+def remove_quotes(folder: str, ids: Iterable[str]) -> list[str]:
+    """Remove those entries; return the files that were changed. Raises KiokuError."""
+    wanted = [id.encode() for id in ids]
+    changed = []
+    for path in quoting(folder, [id.decode() for id in wanted]):
+        text = _read(path)
+        if text is not None:
+            replace_plain(path, b"".join(_without(text, wanted)))
+            changed.append(path)
+    return changed
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        return read_plain(path, MAX_BYTES)
+    except (OSError, KiokuError):
+        return None
+
+
+def _without(text: bytes, ids: list[bytes]) -> list[bytes]:
+    lines = text.splitlines(keepends=True)
+    gone: set[int] = set()
+    for number, line in enumerate(lines):
+        if any(id in line for id in ids):
+            gone |= set(_entry(lines, number))
+    return [line for number, line in enumerate(lines) if number not in gone]
+
+
+def _entry(lines: list[bytes], number: int) -> range:
+    """Return the lines of the list item that a line is part of; by itself, where it is part of none."""
+    start, depth = number, _depth(lines[number])
+    while start > 0 and not lines[start].lstrip().startswith(b"- "):
+        start -= 1
+        if lines[start].strip() and _depth(lines[start]) < depth:
+            depth = _depth(lines[start])
+            if not lines[start].lstrip().startswith(b"- "):
+                return range(number, number + 1)
+    if not lines[start].lstrip().startswith(b"- "):
+        return range(number, number + 1)
+    end = start + 1
+    while end < len(lines) and lines[end].strip() and _depth(lines[end]) > _depth(lines[start]):
+        end += 1
+    return range(start, max(end, number + 1))
+
+
+def _depth(line: bytes) -> int:
+    return len(line) - len(line.lstrip(b" "))
