@@ -170,7 +170,7 @@ def _remove_rows(db: apsw.Connection, found: Found) -> None:
         rollups.outdate(db, seq)
         db.execute("DELETE FROM sessions WHERE seq = ?", (seq,))
     for id in found.ids:
-        for table, column in (("amendments", "session_id"), ("anchors", "id")):
+        for table, column in (("amendments", "session_id"), ("anchors", "id"), ("merge_groups", "id"), ("cuts", "id")):
             db.execute(f"DELETE FROM {table} WHERE {column} = ?", (id,))
         quoting = "SELECT id FROM discoveries WHERE session_id = ?1 OR instr(evidence, ?1) OR instr(content, ?1)"
         for row in list(db.execute(quoting, (id,))):
