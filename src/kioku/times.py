@@ -85,6 +85,14 @@ def duration_text(length: int | None) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
+def work_text(length: int | None) -> str:
+    """Write time that was worked: in hours, however many, since a day of work has no 24."""
+    if length is None or length < 48 * HOUR:
+        return duration_text(length)
+    hours, rest = divmod(length, HOUR)
+    return f"{hours} h {rest // MINUTE} min" if hours < 100 and rest >= MINUTE else f"{hours:,} h"
+
+
 def ago_text(instant: int, now: int) -> str:
     """Write how long ago an instant was: `12 min ago`, `just now`, `in 3 h`."""
     length = now - instant

@@ -40,6 +40,7 @@ def statistics(days: list[Day], **shares: list[Share]) -> Statistics:
         clocks=Clocks(active_ms=active, union_ms=union, agent_ms=sum(agents) if agents else None, waiting_ms=None),
         calls=sum(d.calls for d in days), prompts=sum(d.prompts for d in days), reads=sum(d.reads for d in days),
         edits=sum(d.edits for d in days), grid=grid, streak_days=1, longest_streak_days=4, hidden_empty=0,
+        discoveries=0, sessions_per_discovery=None,
         lengths=Lengths(
             sessions=sessions, average_ms=average, median_ms=average, longest_ms=average,
             longest_id="k7w2m9qdx0f4hn3b" if sessions else None,

@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from kioku import times
 from kioku.cli.output import print_json
 from kioku.cli.stats_command import print_csv
-from kioku.cli.stats_screen import screen, time_text
+from kioku.cli.stats_screen import screen
 from kioku.knowledge.belonging import belonging
 from kioku.knowledge.project_yaml import ModuleEntry
 from kioku.reports.statistics import Statistics
@@ -129,7 +129,7 @@ def test_figures_that_nobody_knows_have_no_column() -> None:
     [(None, "–"), (47 * times.HOUR, "47 h"), (53 * times.HOUR + 61_000, "53 h 1 min"), (2_500 * times.HOUR, "2,500 h")],
 )
 def test_time_that_was_worked_is_in_hours_and_never_in_days(length: int | None, text: str) -> None:
-    assert time_text(length) == text
+    assert times.work_text(length) == text
 
 
 def test_names_from_outside_move_no_cursor() -> None:

@@ -127,8 +127,8 @@ def list_(
 @json_option
 @click.option("--activities", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many.")
 def show(session_id: str, folder: str | None, own: bool, as_json: bool, activities: int) -> None:
-    """Show one session: its clocks, continuity, files, tools and latest activity. The beginning of its id is enough."""
-    from kioku.cli import continuity_text
+    """Show one session: its clocks, continuity, files, tools, commits, latest activity. An id may be shortened."""
+    from kioku.cli import commits_text, continuity_text
     from kioku.reports import continuity
 
     where, _ = places.find(folder, own=own)
@@ -142,6 +142,7 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
         place = store.read(lambda db: reports.folders(db, [session.id])).get(session.id)
         chain = store.read(lambda db: continuity.continuity(db, session.id, now=now, judge=judge, own=own))
         parts = store.read(lambda db: merging_commands.parts_as_json(db, session.id))
+        commits = None if own else commits_text.of_session(where, store, session)
     if as_json:
         touched = [msgspec.structs.asdict(file) for file in files]
         recent = [msgspec.structs.asdict(activity) for activity in latest]
@@ -149,7 +150,7 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
             {
                 **session.as_json(), "folder": place, "continuity": continuity_text.as_json(chain),
                 "touched": touched, "tools": dict(tools), "latest": recent,
-                "merged_from": parts,
+                "merged_from": parts, "commits": commits,
             }
         )  # fmt: skip
         return
@@ -169,6 +170,8 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
     if tools:
         print("\nTools")
         print_table(("tool", "calls"), tools, right=("calls",))
+    if commits:
+        commits_text.show(commits)
     if session.status == "archived" and not latest:
         note("its single activities were archived")
     if latest:

@@ -4,8 +4,10 @@ import csv
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import click
+import msgspec
 
 from kioku import times
 from kioku.cli import places
@@ -13,13 +15,17 @@ from kioku.cli.output import json_option, note, own_option, print_json, print_li
 from kioku.errors import KiokuError, UsageError
 from kioku.project import Project
 from kioku.reports import extent, statistics
+from kioku.reports.commits import Commits
+from kioku.reports.extras import ORDERS, Extras
+from kioku.reports.periods import UNITS, periods
 from kioku.reports.statistics import Statistics
 from kioku.sessions import settling
 from kioku.settings import Settings
+from kioku.store.store import Store
 
 _COLUMNS = (
-    "date", "since", "until", "active_ms", "union_ms", "agent_ms", "waiting_ms", "sessions", "calls", "prompts",
-    "reads", "edits",
+    "since", "until", "active_ms", "union_ms", "agent_ms", "waiting_ms", "sessions", "calls", "prompts", "reads",
+    "edits",
 )  # fmt: skip
 _CLOCKS = ("active_ms", "union_ms", "agent_ms", "waiting_ms")
 
@@ -30,37 +36,62 @@ _CLOCKS = ("active_ms", "union_ms", "agent_ms", "waiting_ms")
 @own_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line a day, divided by commas, with headings.")
-def command(words: tuple[str, ...], folder: str | None, own: bool, as_json: bool, as_csv: bool) -> None:
+@click.option("--by", "unit", type=click.Choice(UNITS), help="Add days up for --csv and --json.")
+@click.option("--files", "order", type=click.Choice(ORDERS), help="Order the files by this.")
+def command(
+    words: tuple[str, ...], folder: str | None, own: bool, as_json: bool, as_csv: bool, unit: str | None,
+    order: str | None,
+) -> None:  # fmt: skip
     """Show how much was done, when, and on what.
 
     RANGE is today, yesterday, week (the default), month, year, last week, last month, all, a date, a month, a year,
     or two of them: 2026-03-01..2026-03-14. Days are yours: see the settings time.zone and time.day_starts.
+
+    Heat is what was done with a file lately: an edit weighs 2, a reading 1, and either half as much for each 14 days
+    before the end of the range, over its last 180 days.
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other", hint="leave one of them out")
+    if unit is not None and not (as_json or as_csv):
+        raise UsageError("--by is for --json and --csv", hint="add one of them")
     where, values = places.find(folder, own=own)
-    found = _found(where, values, " ".join(words) if words else "week")
+    found, extras = _found(where, values, " ".join(words) if words else "week", order, own=own, is_whole=not as_csv)
     if as_json:
-        print_json(found)
+        print_json(as_plain(found, extras, unit))
     elif as_csv:
-        print_csv(found)
+        print_csv(found, unit or "day")
     else:
         from kioku.cli.charts.paper import of_output
         from kioku.cli.stats_screen import screen
 
         paper = of_output()
-        print_lines(screen(found, paper.width, paper.encoding))
+        print_lines(screen(found, paper.width, paper.encoding, extras))
 
 
-def print_csv(found: Statistics) -> None:
-    """Print a line for each day; what is unknown is empty."""
+def print_csv(found: Statistics, unit: str = "day") -> None:
+    """Print a line for each day, week or month; what is unknown is empty."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for day in found.days:
-        writer.writerow([getattr(day.clocks if name in _CLOCKS else day, name) for name in _COLUMNS])
+    writer.writerow(("date" if unit == "day" else unit, *_COLUMNS))
+    for period in periods(found.days, unit):
+        figures = (getattr(period.clocks if name in _CLOCKS else period, name) for name in _COLUMNS)
+        writer.writerow([period.name, *figures])
 
 
-def _found(where: Project, values: Settings, words: str) -> Statistics:
+def as_plain(found: Statistics, extras: Extras, unit: str | None = None) -> dict[str, Any]:
+    """Return the figures as JSON has them: `commits` is null where git knows none, the rest where it was asked for."""
+    plain: dict[str, Any] = {**msgspec.structs.asdict(found), "commits": extras.commits}
+    if extras.order is not None:
+        plain["files"] = extras.ordered(found.files)
+    if extras.heat is not None:
+        plain["files"] = [{**msgspec.structs.asdict(file), "heat": extras.heat_of(file)} for file in plain["files"]]
+    if unit is not None:
+        plain["periods"] = periods(found.days, unit)
+    return plain
+
+
+def _found(
+    where: Project, values: Settings, words: str, order: str | None, *, own: bool, is_whole: bool
+) -> tuple[Statistics, Extras]:
     """Read the range, and ask for what was done in it. What is no range is refused before a store is opened."""
     now, calendar = times.now_ms(), values.calendar
     calendar.range(words, now)
@@ -69,18 +100,38 @@ def _found(where: Project, values: Settings, words: str) -> Statistics:
         modules = _modules(where)
         if store.writable:
             settling.settle(store)
-        return store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now, modules=modules))
+        found = store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now, modules=modules))
+        warmth = None
+        if order == "heat":
+            from kioku.reports.heat import heat
+
+            warmth = store.read(lambda db: heat(db, wanted))
+        commits = _commits(where, store, found) if is_whole and found.sessions and not own else None
+    return found, Extras(commits=commits, order=order, heat=warmth)
+
+
+def _commits(where: Project, store: Store, found: Statistics) -> Commits | None:
+    """Ask git for the commits of the range; None without a repository, or where git has no answer in time."""
+    if not os.path.lexists(os.path.join(where.workdir, ".git")):
+        return None
+    from kioku.reports import commits
+    from kioku.workspace.commits import made
+
+    known = made(where.workdir, found.since, found.until)
+    if known is None:
+        return None
+    union_ms = found.clocks.union_ms
+    return store.read(lambda db: commits.of_range(db, found.since, found.until, known, union_ms=union_ms))
 
 
 def _modules(where: Project) -> Callable[[str], str | None] | None:
     """Return the function that names a file's module, where the project has been scanned."""
-    path = os.path.join(where.context_dir, "project.yaml")
-    if not os.path.lexists(path):
+    if not os.path.lexists(os.path.join(where.context_dir, "project.yaml")):
         return None
-    from kioku.knowledge import belonging, project_yaml
+    from kioku.knowledge import belonging
 
     try:
-        return belonging.belonging(project_yaml.load(path).modules)
+        return belonging.of_project(where.context_dir)
     except KiokuError as error:
         note(f"note: without modules: {error}")
         return None

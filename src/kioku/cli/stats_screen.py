@@ -7,8 +7,9 @@ from kioku.cli.charts import bars, heat
 from kioku.cli.charts.bars import Row
 from kioku.cli.charts.dates import MONTHS, WEEKDAYS, day_text, range_text, short_text
 from kioku.cli.charts.paper import Line, Paper, beside, stacked, width_of
+from kioku.reports.extras import Extras
 from kioku.reports.statistics import Day, Share, Statistics
-from kioku.times import HOUR, MINUTE, duration_text
+from kioku.times import work_text
 from kioku.words import counted
 
 _BARS = 14  # days that have a bar each; of more, bars stand
@@ -20,8 +21,9 @@ _WIDEST = 130  # cells of what goes over the whole width
 _ACTIVE, _SESSIONS, _CALLS, _READS, _EDITS = "active", "sessions", "calls", "reads", "edits"
 
 
-def screen(found: Statistics, width: int, encoding: str = "utf-8") -> list[Line]:
+def screen(found: Statistics, width: int, encoding: str = "utf-8", extras: Extras | None = None) -> list[Line]:
     """Return the lines of the screen, none wider than `width` cells."""
+    extras = extras or Extras()
     paper = Paper(width, encoding)
     lines = _headline(paper, found)
     if not _is_empty(found):
@@ -30,7 +32,7 @@ def screen(found: Statistics, width: int, encoding: str = "utf-8") -> list[Line]
         ]
         count = max(1, (width + _GAP) // (_BLOCK + _GAP))
         each = paper.narrowed((width + _GAP) // count - _GAP if count > 1 else width)
-        blocks = [block for make in _BLOCKS if (block := make(each, found))]
+        blocks = [block for make in _blocks(extras) if (block := make(each, found))]
         lines += [[], *beside(stacked(blocks, min(count, len(blocks))), each.width, _GAP)]
     if found.hidden_empty:
         lines += [
@@ -38,14 +40,6 @@ def screen(found: Statistics, width: int, encoding: str = "utf-8") -> list[Line]
             paper.trimmed([(f"{counted(found.hidden_empty, 'session')} without any activity not counted", "dim")]),
         ]
     return lines
-
-
-def time_text(length: int | None) -> str:
-    """Write time that was worked: in hours, however many, since a day of work has no 24."""
-    if length is None or length < 48 * HOUR:
-        return duration_text(length)
-    hours, rest = divmod(length, HOUR)
-    return f"{hours} h {rest // MINUTE} min" if hours < 100 and rest >= MINUTE else f"{hours:,} h"
 
 
 def _is_empty(found: Statistics) -> bool:
@@ -58,7 +52,7 @@ def _headline(paper: Paper, found: Statistics) -> list[Line]:
     if len(found.days) > 1:
         title.append([(f"{worked} of {counted(len(found.days), 'day')} active", "dim")])
     if worked > 1:
-        title.append([(f"{time_text(found.clocks.union_ms // worked)} each on average", "dim")])
+        title.append([(f"{work_text(found.clocks.union_ms // worked)} each on average", "dim")])
     head = paper.flowing(title, "  ")
     if _is_empty(found):
         return [*head, [], paper.trimmed([("No activity was recorded.", "")])]
@@ -70,7 +64,7 @@ def _headline(paper: Paper, found: Statistics) -> list[Line]:
         (clocks.agent_ms, "the agent worked", "a tool ran or it answered"),
         (clocks.waiting_ms, "it waited for you", "done, you not yet back"),
     ]
-    texts = [time_text(length) for length, _, _ in rows]
+    texts = [work_text(length) for length, _, _ in rows]
     aligned = max(map(len, texts))
     lines: list[Line] = [*head, []]
     for number, (text, (_, what, rule)) in enumerate(zip(texts, rows, strict=True)):
@@ -105,7 +99,7 @@ def _over_time(paper: Paper, found: Statistics) -> list[Line]:
     title: Line = [(f"Active time by {unit}", "bold")]
     labels = _labels(list(sums), unit)
     drawn = bars.standing(
-        paper.narrowed(min(paper.width, _WIDEST)), list(sums.values()), labels, top=time_text(max(sums.values()))
+        paper.narrowed(min(paper.width, _WIDEST)), list(sums.values()), labels, top=work_text(max(sums.values()))
     )
     return [paper.trimmed(title), *drawn]
 
@@ -147,7 +141,7 @@ def _calendar(paper: Paper, found: Statistics) -> list[Line]:
     if len(found.days) <= _CALENDAR:
         return []
     values = [(day.date, day.clocks.union_ms) for day in found.days]
-    most = time_text(max(value for _, value in values))
+    most = work_text(max(value for _, value in values))
     head: Line = [("Days  ", "bold"), *heat.legend(paper, "none", most)]
     return [paper.trimmed(head), *heat.strip(paper, values)]
 
@@ -160,16 +154,16 @@ def _bars(paper: Paper, found: Statistics) -> list[Line]:
 
 
 def _length(day: Day) -> str:
-    return time_text(day.clocks.union_ms) if day.clocks.union_ms else ""
+    return work_text(day.clocks.union_ms) if day.clocks.union_ms else ""
 
 
 def _hours(paper: Paper, found: Statistics) -> list[Line]:
     shown = sorted({(found.days[0].date + timedelta(days=n)).weekday() for n in range(min(7, len(found.days)))})
     rows = [
-        (WEEKDAYS[day], found.grid[day], time_text(total) if (total := sum(found.grid[day])) else "") for day in shown
+        (WEEKDAYS[day], found.grid[day], work_text(total) if (total := sum(found.grid[day])) else "") for day in shown
     ]
     most = max(max(hours) for hours in found.grid)
-    return [*heat.grid(paper, "Hours", rows), *([heat.legend(paper, " none", time_text(most))] if most else [])]
+    return [*heat.grid(paper, "Hours", rows), *([heat.legend(paper, " none", work_text(most))] if most else [])]
 
 
 def _shares(
@@ -192,7 +186,7 @@ def _shares(
         ]
         lines = bars.bars(paper, title, rows, headings=known, keep_end=paths)
         if len(shares) > most:
-            lines.append(paper.trimmed([(f" and {len(shares) - most:,} more", "dim")]))
+            lines.append(paper.trimmed([_more(len(shares) - most)]))
         return lines
 
     return block
@@ -208,7 +202,7 @@ def _figure(share: Share, name: str) -> int | None:
 
 def _text(share: Share, name: str) -> str:
     figure = _figure(share, name)
-    return time_text(figure) if name == _ACTIVE else "–" if figure is None else f"{figure:,}"
+    return work_text(figure) if name == _ACTIVE else "–" if figure is None else f"{figure:,}"
 
 
 def _weight(share: Share, *, is_timed: bool) -> int:
@@ -219,12 +213,15 @@ def _lengths(paper: Paper, found: Statistics) -> list[Line]:
     lengths = found.lengths
     facts: list[tuple[str, str]] = []
     if lengths.sessions:
-        facts = [("average", time_text(lengths.average_ms)), ("median", time_text(lengths.median_ms))]
+        facts = [("average", work_text(lengths.average_ms)), ("median", work_text(lengths.median_ms))]
         where = "" if lengths.longest_id is None else f"  {lengths.longest_id[:8]}"
-        facts.append(("longest", time_text(lengths.longest_ms) + where))
+        facts.append(("longest", work_text(lengths.longest_ms) + where))
     if len(found.days) > 1:
         longest = f", {found.longest_streak_days} at most" if found.longest_streak_days > found.streak_days else ""
         facts.append(("streak", f"{counted(found.streak_days, 'day')} in a row{longest}"))
+    if found.sessions_per_discovery is not None:
+        each = f"{found.sessions_per_discovery:.1f} sessions each"
+        facts.append(("learned", f"{counted(found.discoveries, 'thing')}, {each}"))
     title: Line = [
         ("Sessions", "bold"),
         (f"  {lengths.sessions:,} begun, by active time" if lengths.sessions else "", "dim"),
@@ -232,13 +229,60 @@ def _lengths(paper: Paper, found: Statistics) -> list[Line]:
     return [paper.trimmed(title), *(paper.trimmed([(f" {name:<8} ", ""), (text, "")]) for name, text in facts)]
 
 
-_BLOCKS: tuple[Callable[[Paper, Statistics], list[Line]], ...] = (
-    _bars,
-    _hours,
-    _shares("Clients", lambda found: found.clients, (_ACTIVE, _SESSIONS, _CALLS), most=5),
-    _shares("Branches", lambda found: found.branches, (_ACTIVE, _SESSIONS, _CALLS), most=5),
-    _shares("Modules", lambda found: found.modules, (_ACTIVE, _READS, _EDITS), most=6),
-    _shares("Files", lambda found: found.files, (_READS, _EDITS, _SESSIONS), most=8, paths=True),
-    _shares("Tools", lambda found: found.tools, (_CALLS, _SESSIONS), most=8),
-    _lengths,
-)
+def _files(extras: Extras) -> Callable[[Paper, Statistics], list[Line]]:
+    if extras.order is None:
+        return _shares("Files", lambda found: found.files, (_READS, _EDITS, _SESSIONS), most=_FILES, paths=True)
+
+    def block(paper: Paper, found: Statistics) -> list[Line]:
+        files = extras.ordered(found.files)
+        if not files:
+            return []
+        by_heat = extras.order == "heat"
+        headings = [*(["heat"] if by_heat else []), _READS, _EDITS]
+        rows = []
+        for file in files[:_FILES]:
+            heat = extras.heat_of(file)
+            figures = [*([f"{heat:.1f}"] if by_heat else []), f"{file.reads:,}", f"{file.edits:,}"]
+            value = heat if by_heat else file.reads if extras.order == "reads" else file.edits
+            rows.append(Row(file.name or "–", value, tuple(figures)))
+        lines = bars.bars(paper, f"Files by {extras.order}", rows, headings=headings, keep_end=True)
+        return [*lines, *([paper.trimmed([_more(len(files) - _FILES)])] if len(files) > _FILES else [])]
+
+    return block
+
+
+def _commits(extras: Extras) -> Callable[[Paper, Statistics], list[Line]]:
+    def block(paper: Paper, _found: Statistics) -> list[Line]:
+        commits = extras.commits
+        if commits is None or not (commits.during_sessions or commits.others):
+            return []
+        facts = [("in sessions", f"{commits.during_sessions:,}")]
+        if commits.others:
+            facts.append(("at others", f"{commits.others:,}"))
+        if commits.active_ms is not None:
+            facts.append(("active time", f"{work_text(commits.active_ms)} for each in a session"))
+        return [[("Commits", "bold")], *(paper.trimmed([(f" {name:<11} ", ""), (text, "")]) for name, text in facts)]
+
+    return block
+
+
+_FILES = 8
+
+
+def _more(number: int) -> tuple[str, str]:
+    return f" and {number:,} more", "dim"
+
+
+def _blocks(extras: Extras) -> tuple[Callable[[Paper, Statistics], list[Line]], ...]:
+    """Return what makes each block, in their order."""
+    return (
+        _bars,
+        _hours,
+        _shares("Clients", lambda found: found.clients, (_ACTIVE, _SESSIONS, _CALLS), most=5),
+        _shares("Branches", lambda found: found.branches, (_ACTIVE, _SESSIONS, _CALLS), most=5),
+        _shares("Modules", lambda found: found.modules, (_ACTIVE, _READS, _EDITS), most=6),
+        _files(extras),
+        _shares("Tools", lambda found: found.tools, (_CALLS, _SESSIONS), most=8),
+        _lengths,
+        _commits(extras),
+    )

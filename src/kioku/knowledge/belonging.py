@@ -1,8 +1,18 @@
 """To which module of the project a file belongs."""
 
+import os
 from collections.abc import Callable, Mapping
 
-from kioku.knowledge.project_yaml import ModuleEntry
+from kioku.knowledge.project_yaml import ModuleEntry, load
+
+
+def of_project(context_dir: str) -> Callable[[str], str | None] | None:
+    """Return the function that names a path's module in a project; None where it has not been scanned.
+
+    Raises KiokuError for a project file that cannot be read.
+    """
+    path = os.path.join(context_dir, "project.yaml")
+    return belonging(load(path).modules) if os.path.lexists(path) else None
 
 
 def belonging(modules: Mapping[str, ModuleEntry]) -> Callable[[str], str | None]:

@@ -4,7 +4,7 @@ A day that is outdated, or in which a session has something that no digest tells
 rules that make the rollups. So figures are right on a store that nobody settles, and long stretches cost little.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import apsw
 
@@ -13,7 +13,7 @@ from kioku.reports import edges
 from kioku.sessions import rollup, settling
 from kioku.store import rollups
 from kioku.store.names import Names
-from kioku.summaries import Day, Part, Shares
+from kioku.summaries import FILE, Day, Part, Shares
 
 
 class Source:
@@ -75,6 +75,20 @@ class Source:
             live = [part for part in self._live if day in part.days]
             _add(found, rollup.shares(live, since, until))
         return {key: share for key, share in found.items() if not share.is_nothing}
+
+    def weighted_files(self, weights: Mapping[int, float], read: int, edit: int) -> dict[str, float]:
+        """Add up what was done with each file, in readings and edits of those weights, by the weight of its UTC day."""
+        whole = {day: by for day, by in weights.items() if self._whole_first <= day <= self._whole_last}
+        settled = {day: by for day, by in whole.items() if day not in self._stale}
+        found = rollups.weighted_files(self._db, settled, read, edit, self._names)
+        for day in sorted(weights.keys() - settled.keys()):
+            since, until = max(self.since, day * times.DAY), min(self.until, (day + 1) * times.DAY)
+            parts = edges.shares(self._db, day, since, until, self._names)
+            _add(parts, rollup.shares([part for part in self._live if day in part.days], since, until))
+            for (kind, path), share in parts.items():
+                if kind == FILE and (touches := read * share.reads + edit * share.edits):
+                    found[path] = found.get(path, 0.0) + touches * weights[day]
+        return found
 
     def _spans(self, whole: range, stale: list[int]) -> list[tuple[str, int, int, int]]:
         """Divide whole days into years, months and what is left at either end; stale days are taken out again."""

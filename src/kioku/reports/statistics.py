@@ -74,7 +74,8 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """What was done in a range of local days. `grid` is `union_ms` by weekday (Monday first) and local hour.
 
     A streak is a run of days of the range with active time: `streak_days` up to today or yesterday,
-    `longest_streak_days` at the most.
+    `longest_streak_days` at the most. `discoveries` are those, proposed or accepted, of the sessions that began in it;
+    `sessions_per_discovery` is None while there are none.
     """
 
     since: int
@@ -91,6 +92,8 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     streak_days: int
     longest_streak_days: int
     hidden_empty: int
+    discoveries: int
+    sessions_per_discovery: float | None
     clients: list[Share]
     branches: list[Share]
     modules: list[Share]
@@ -111,13 +114,16 @@ def statistics(
     shares = source.shares()
     files = _of(shares, FILE)
     streak, longest_streak = _streaks(days, calendar.date_of(now))
+    sessions, discoveries = sum(day.sessions for day in days), _discoveries(db, wanted)
     return Statistics(
-        since=wanted.since, until=wanted.until, days=days, clocks=_sum(day.clocks for day in days),
-        sessions=sum(day.sessions for day in days), calls=sum(day.calls for day in days),
+        since=wanted.since, until=wanted.until, days=days, clocks=total(day.clocks for day in days),
+        sessions=sessions, calls=sum(day.calls for day in days),
         prompts=sum(day.prompts for day in days), reads=sum(day.reads for day in days),
         edits=sum(day.edits for day in days), grid=_grid(days, rollups, calendar),
         lengths=_lengths(db, wanted, rollups), streak_days=streak, longest_streak_days=longest_streak,
-        hidden_empty=_hidden(db, wanted), clients=_of(shares, CLIENT), branches=_of(shares, BRANCH),
+        hidden_empty=_hidden(db, wanted), discoveries=discoveries,
+        sessions_per_discovery=sessions / discoveries if discoveries else None,
+        clients=_of(shares, CLIENT), branches=_of(shares, BRANCH),
         modules=[] if modules is None else _by_module(files, modules), files=files, tools=_of(shares, TOOL),
     )  # fmt: skip
 
@@ -154,7 +160,8 @@ def _day(date: datetime.date, since: int, until: int, rollups: dict[int, Rollup]
     )  # fmt: skip
 
 
-def _sum(clocks: Iterable[Clocks]) -> Clocks:
+def total(clocks: Iterable[Clocks]) -> Clocks:
+    """Add up the clocks of several days; `agent` and `waiting` are unknown where no day knows them."""
     found = list(clocks)
     agent = [clock.agent_ms for clock in found if clock.agent_ms is not None]
     waiting = [clock.waiting_ms for clock in found if clock.waiting_ms is not None]
@@ -232,6 +239,14 @@ def _streaks(days: Sequence[Day], today: datetime.date) -> tuple[int, int]:
 
 def _hidden(db: apsw.Connection, wanted: Range) -> int:
     query = "SELECT count(*) FROM sessions WHERE empty = 1 AND started_at >= ? AND started_at < ?"
+    return int(one(db, query, (wanted.since, wanted.until))[0])
+
+
+def _discoveries(db: apsw.Connection, wanted: Range) -> int:
+    query = """SELECT count(DISTINCT d.id) FROM discoveries d
+               LEFT JOIN merged_sessions m ON m.id = d.session_id AND m.id <> m.into_id
+               JOIN sessions s ON s.id = coalesce(m.into_id, d.session_id)
+               WHERE d.state IN ('proposed', 'accepted') AND s.empty = 0 AND s.started_at >= ? AND s.started_at < ?"""
     return int(one(db, query, (wanted.since, wanted.until))[0])
 
 

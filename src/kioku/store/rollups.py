@@ -7,7 +7,7 @@ transaction; text is told by number.
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -246,6 +246,23 @@ def files(db: apsw.Connection, spans: Sequence[tuple[str, int, int, int]], names
         for path, (sessions, reads, edits) in sums.items()
         if sessions or reads or edits
     }
+
+
+def weighted_files(
+    db: apsw.Connection, weights: Mapping[int, float], read: int, edit: int, names: Names
+) -> dict[str, float]:
+    """Add up the readings and edits of each file, weighted by kind and by UTC day."""
+    if not weights:
+        return {}
+    first = min(weights)
+    factors = [weights.get(day, 0.0) for day in range(first, max(weights) + 1)]
+    sums: dict[int, float] = {}
+    for day, path, reads, edits in db.execute(
+        "SELECT day, path, reads, edits FROM day_files WHERE day BETWEEN ? AND ?", (first, max(weights))
+    ):
+        if touches := (read * reads + edit * edits) * factors[day - first]:
+            sums[path] = sums.get(path, 0.0) + touches
+    return {names[path]: total for path, total in sums.items()}
 
 
 def _pack(numbers: "array[int]") -> bytes:
