@@ -44,7 +44,7 @@ def serve(folder: str | None) -> int:
         exclude=values.texts("capture.exclude"),
         merge_within_ms=values.merge_within_ms,
     )
-    application = Kioku(recorder, values.number("context.token_budget"))
+    application = Kioku(recorder, values.number("context.token_budget"), values.calendar)
     try:
         server = Server(application, *claim_standard_streams())
     except OSError as error:

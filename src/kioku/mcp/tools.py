@@ -4,6 +4,7 @@ Schemas come from the argument types; the whole list stays under 6 kB, since it 
 Each function returns an Outcome: what to answer, and what the recorder needs to know of it.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from kioku import times
+from kioku.days import Calendar
 from kioku.errors import KiokuError
 from kioku.mcp.dispatch import Call
 from kioku.mcp.messages import Tool, ToolResult
@@ -78,7 +80,10 @@ class GitDiff(msgspec.Struct, forbid_unknown_fields=True):
 class Sessions(msgspec.Struct, forbid_unknown_fields=True):
     """Arguments of sessions."""
 
-    action: Literal["current", "list", "show"] = "current"
+    action: Literal["current", "list", "show", "totals"] = "current"
+    range: Annotated[
+        str, Meta(description="for totals: today, week, last month, all, 2026-03, 2026-03-01..2026-03-14")
+    ] = "week"
     id: Annotated[str, Meta(description="for show; the beginning is enough")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
     since: Annotated[str, Meta(description="for list: begun since this day or month")] | None = None
@@ -110,6 +115,7 @@ class Workbench(msgspec.Struct):
     recorder: Recorder
     workdir: str
     token_budget: float
+    calendar: Calendar
     protected: frozenset[tuple[int, int]] = frozenset()
 
     def judge(self, token: str) -> lease.Verdict:
@@ -216,6 +222,15 @@ def git_diff(bench: Workbench, wanted: GitDiff, call: Call) -> Outcome:
 def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
     """Answer about recorded sessions."""
     now, store = times.now_ms(), bench.recorder.store()
+    if wanted.action == "totals":
+        from kioku.knowledge import belonging
+        from kioku.mcp import totals
+
+        modules = None
+        with contextlib.suppress(KiokuError):  # a project file that cannot be read keeps no other figure back
+            modules = belonging.of_project(bench.recorder.project.context_dir)
+        found = totals.found(store, wanted.range, bench.calendar, now=now, modules=modules)
+        return Outcome(ToolResult(totals.text(found), totals.structured(found)))
     if wanted.action == "list":
         first, last = stretch(wanted.since, wanted.until)
         fitting = Wanted(
@@ -223,9 +238,9 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
             status=None if wanted.status == "any" else wanted.status, limit=wanted.limit,
             longer_than_ms=None if wanted.longer_than is None else wanted.longer_than * times.MINUTE,
         )  # fmt: skip
-        found = store.read(lambda db: listing(db, fitting, now=now, judge=bench.judge))
-        structured = {"sessions": [s.as_json() for s in found.sessions], "hidden_empty": found.hidden_empty}
-        return Outcome(ToolResult(session_lines(found, now), structured))
+        listed = store.read(lambda db: listing(db, fitting, now=now, judge=bench.judge))
+        structured = {"sessions": [s.as_json() for s in listed.sessions], "hidden_empty": listed.hidden_empty}
+        return Outcome(ToolResult(session_lines(listed, now), structured))
     session_id = bench.recorder.session_id() if wanted.action == "current" else wanted.id
     if session_id is None:
         return Outcome(
@@ -252,7 +267,7 @@ TOOLS: dict[str, Entry] = {
     "git_blame": Entry("Show who last changed each line of a file.", GitBlame, git_blame),
     "git_diff": Entry("Show uncommitted changes, or those between commits.", GitDiff, git_diff),
     "sessions": Entry(
-        "Recorded coding sessions of this project: the current one, a list, or one with its files.",
+        "Recorded coding sessions of this project: the current one, a list, one with its files, or totals of a range.",
         Sessions,
         sessions,
     ),

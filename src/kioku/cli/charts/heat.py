@@ -38,7 +38,8 @@ def strip(paper: Paper, days: Sequence[tuple[date, float]]) -> list[Line]:
             (max(first, date(year, 1, 1)), min(last, date(year, 12, 31))) for year in range(first.year, last.year + 1)
         ]
         spans = [part for since, until in years for part in _broken(since, until, room)]
-        spans = [(s, u) for s, u in spans if any(value for day, value in values.items() if s <= day <= u)] or spans[-1:]
+        busy = [day for day, value in values.items() if value]
+        spans = [(s, u) for s, u in spans if any(s <= day <= u for day in busy)] or spans[-1:]
     each = 2 if all(len(_mondays(*span)) * 2 <= room for span in spans) else 1
     lines: list[Line] = []
     for since, until in spans:
