@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 
 from kioku import __version__
@@ -17,6 +18,9 @@ from kioku.cli.app import COMMANDS
 from kioku.cli.app import kioku as program
 from kioku.clients.table import CLAUDE_EVENTS, CLIENTS
 from kioku.mcp.tools import TOOLS
+from kioku.reports import heat
+from kioku.reports.commits import Commits
+from kioku.reports.statistics import Clocks, Day, Lengths, Share, Statistics
 from kioku.settings import KEYS
 from tests.support import Server, kioku
 
@@ -24,7 +28,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SESSIONS = (ROOT / "docs" / "sessions.md").read_text()
 CAPTURE = (ROOT / "docs" / "capture.md").read_text()
-ALL = (README, SESSIONS, CAPTURE)
+STATISTICS = (ROOT / "docs" / "statistics.md").read_text()
+ALL = (README, SESSIONS, CAPTURE, STATISTICS)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -81,8 +86,24 @@ def test_every_settings_example_can_be_read() -> None:
         assert tomllib.loads(text)["mcp_servers"]["kioku"]["args"] == ["serve"]
 
 
+def test_every_figure_of_the_statistics_is_documented() -> None:
+    for shape in (Statistics, Day, Clocks, Share, Lengths, Commits):
+        for field in msgspec.structs.fields(shape):
+            assert field.name == "name" or f"`{field.name}`" in STATISTICS, (shape, field.name)
+    assert f"a reading weighs {heat.READ_WEIGHS}, an edit {heat.EDIT_WEIGHS}" in STATISTICS
+    assert f"each {heat.HALVES} days" in STATISTICS
+    assert f"more than {heat.REACHES}\ndays" in STATISTICS
+    assert "(docs/statistics.md)" in README
+    assert "(statistics.md)" in SESSIONS
+
+
 def test_every_link_leads_to_a_file() -> None:
-    for folder, text in ((ROOT, README), (ROOT / "docs", SESSIONS), (ROOT / "docs", CAPTURE)):
+    for folder, text in (
+        (ROOT, README),
+        (ROOT / "docs", SESSIONS),
+        (ROOT / "docs", CAPTURE),
+        (ROOT / "docs", STATISTICS),
+    ):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             assert (folder / target).exists(), target
 
