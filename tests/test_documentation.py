@@ -29,7 +29,8 @@ README = (ROOT / "README.md").read_text()
 SESSIONS = (ROOT / "docs" / "sessions.md").read_text()
 CAPTURE = (ROOT / "docs" / "capture.md").read_text()
 STATISTICS = (ROOT / "docs" / "statistics.md").read_text()
-ALL = (README, SESSIONS, CAPTURE, STATISTICS)
+EXPORT = (ROOT / "docs" / "export.md").read_text()
+ALL = (README, SESSIONS, CAPTURE, STATISTICS, EXPORT)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -103,6 +104,7 @@ def test_every_link_leads_to_a_file() -> None:
         (ROOT / "docs", SESSIONS),
         (ROOT / "docs", CAPTURE),
         (ROOT / "docs", STATISTICS),
+        (ROOT / "docs", EXPORT),
     ):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             assert (folder / target).exists(), target

@@ -10,12 +10,12 @@ import click
 import msgspec
 
 from kioku import settings, times
-from kioku.capture import draining, stores
+from kioku.capture import draining, restoring, stores
 from kioku.capture.importing import Importer, Outcome, Wish
 from kioku.capture.transcripts import lines
 from kioku.capture.transcripts.formats import FORMATS, Format, Places, recognise
 from kioku.cli import places
-from kioku.cli.output import json_option, note, print_json, print_line, project_option
+from kioku.cli.output import json_option, note, own_option, print_json, print_line, project_option
 from kioku.errors import UsageError
 from kioku.words import counted
 
@@ -24,25 +24,48 @@ _SHOWN = 20  # skipped lines and folders that are listed; `--json` has more
 
 
 @click.command("import")
-@click.argument("what", default="all", metavar=f"[{'|'.join(FORMATS)}|all]")
+@click.argument("what", default="all", metavar=f"[{'|'.join(FORMATS)}|kioku|all]")
 @click.argument("files", nargs=-1, type=click.Path())
 @click.option("--since", metavar="TIME", help="Only what happened since: 2026-11-01, 7d, 24h, yesterday.")
 @project_option
+@own_option
+@click.option("--force", is_flag=True, help="Of kioku: also an export of another project.")
 @click.option("--dry-run", is_flag=True, help="Read everything, write nothing, and say what would be imported.")
 @json_option
 def command(
-    what: str, files: tuple[str, ...], since: str | None, folder: str | None, dry_run: bool, as_json: bool
+    what: str,
+    files: tuple[str, ...],
+    since: str | None,
+    folder: str | None,
+    own: bool,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Import transcripts of assistants' conversations.
 
     Without FILES, those that are found on this machine. Each conversation goes to the project of its folder; what was
     imported before is not imported again. --project takes only what happened in one project.
+
+    kioku import kioku FILE reads back what kioku sessions export wrote, into this project or that of --project.
     """
+    if what == "kioku":
+        if since is not None:
+            raise UsageError("--since is not for exports of Kioku's", hint="export a part: kioku sessions export RANGE")
+        from kioku.cli import restore_command
+
+        if not restore_command.restore(files, folder, own=own, force=force, dry_run=dry_run, as_json=as_json):
+            click.get_current_context().exit(1)
+        return
+    if own or force:
+        raise UsageError("--own and --force are for 'kioku import kioku FILE'", hint="leave them out")
     if what != "all" and what not in FORMATS:
         if os.path.exists(what):
             files, what = (what, *files), "all"
         else:
-            raise UsageError(f"there are no transcripts called '{what}'", hint=f"one of: {', '.join(FORMATS)}, all")
+            raise UsageError(
+                f"there are no transcripts called '{what}'", hint=f"one of: {', '.join(FORMATS)}, kioku, all"
+            )
     now = times.now_ms()
     wish = Wish(
         since=None if since is None else _instant(since, now),
@@ -101,6 +124,8 @@ def _given(what: str, files: tuple[str, ...]) -> Iterator[tuple[Format, str]]:
                 head = stream.read(65_536)
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}", hint="name transcripts that can be read") from error
+        if what == "all" and restoring.is_export(head):
+            raise UsageError(f"{path} is an export of Kioku's", hint=f"kioku import kioku {given}")
         form = FORMATS[what] if what != "all" else recognise(path, head)
         if form is None:
             raise UsageError(f"{path} is no transcript that Kioku knows", hint=f"say whose it is: {', '.join(FORMATS)}")

@@ -7,6 +7,7 @@ from kioku import times
 from kioku.cli import (
     archive_command,
     delete_command,
+    export_command,
     merging_commands,
     places,
     sensitivity_command,
@@ -46,6 +47,7 @@ command.add_command(sensitivity_command.command)
 command.add_command(merging_commands.merge)
 command.add_command(merging_commands.unmerge)
 command.add_command(merging_commands.split)
+command.add_command(export_command.command)
 
 
 @command.command("list")

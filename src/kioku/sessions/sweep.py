@@ -209,6 +209,12 @@ def take_edits(db: apsw.Connection, now: int) -> None:
             archiving.refresh(db, row.seq)
 
 
+def adopt(db: apsw.Connection, ids: Iterable[str], now: int) -> None:
+    """Write sessions that came from the older program's store as what is decided about them says."""
+    for id in ids:
+        _adopt_again(db, id, now)
+
+
 def _adopt_again(db: apsw.Connection, id: str, now: int) -> None:
     """Write a session that came from the older program's store anew; others without activities stay as they are."""
     for data in sessions.amendments(db, [id], legacy.ADOPTED):

@@ -166,7 +166,7 @@ def add(db: apsw.Connection, stream: int, report: Report, *, now: int) -> Added:
     """
     require_redacted(report.kind, report.tool, report.path, report.branch, report.detail)
     if report.source not in (SERVER, SWEEP) and report.at > now + FUTURE_LIMIT_MS:
-        _quarantine(db, stream, report)
+        quarantine(db, stream, report)
         return Added.UNCHANGED
     known = db.execute(
         "SELECT stream, at FROM reports WHERE key = ? AND source = ?", (report.key, report.source)
@@ -329,7 +329,7 @@ def _insert(db: apsw.Connection, stream: int, report: Report) -> None:
     )  # fmt: skip
 
 
-def _quarantine(db: apsw.Connection, stream: int, report: Report) -> None:
+def quarantine(db: apsw.Connection, stream: int, report: Report) -> None:
     """Keep a report until its time has come; of two versions, what they say together."""
     key = one(db, "SELECT key FROM streams WHERE id = ?", (stream,))[0]
     known = db.execute(

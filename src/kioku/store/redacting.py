@@ -81,15 +81,16 @@ def _json(stored: str) -> str:
         value = msgspec.json.decode(stored)
     except msgspec.DecodeError:
         return redact(stored)  # a person's own text in the place of ours
-    changed = _leaves(value)
+    changed = leaves(value)
     return stored if changed == value else msgspec.json.encode(changed).decode()
 
 
-def _leaves(value: Any) -> Any:
+def leaves(value: Any) -> Any:
+    """Redact every text in decoded JSON."""
     if isinstance(value, str):
         return str(redact(value))
     if isinstance(value, list):
-        return [_leaves(part) for part in value]
+        return [leaves(part) for part in value]
     if isinstance(value, dict):
-        return {str(redact(name)): _leaves(part) for name, part in value.items()}
+        return {str(redact(name)): leaves(part) for name, part in value.items()}
     return value

@@ -38,7 +38,11 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 def add_turn(db: apsw.Connection, stream: int, turn: Turn) -> bool:
     """Store a turn; return whether it was not known before."""
     require_redacted(turn.text, turn.model)
-    known = db.execute("SELECT id, stream FROM turns WHERE key = ? AND source = ?", (turn.key, turn.source)).fetchone()
+    known = db.execute(
+        """SELECT t.id, t.at, t.text, m.text FROM turns t LEFT JOIN names m ON m.id = t.model
+           WHERE t.key = ? AND t.source = ?""",
+        (turn.key, turn.source),
+    ).fetchone()
     if known is None and barred.is_barred(db, stream, turn.key, turn.at):
         return False
     if known is None:
@@ -49,11 +53,13 @@ def add_turn(db: apsw.Connection, stream: int, turn: Turn) -> bool:
             (stream, turn.at, turn.key, turn.source, turn.role, turn.text, intern(db, turn.model)),
         )
         return True
-    db.execute(
-        """UPDATE turns SET text = ?2, at = min(at, ?3), model = coalesce(model, ?4)
-           WHERE id = ?1 AND (length(text), text) < (length(?2), ?2)""",
-        (known[0], turn.text, turn.at, intern(db, turn.model)),
-    )
+    id, at, text, model = known
+    longer = max(turn.text, text, key=lambda words: (len(words), words))
+    first = min((name for name in (turn.model, model) if name is not None), default=None)
+    if (min(at, turn.at), longer, first) != (at, text, model):
+        number = None if first is None else intern(db, Redacted(first))
+        values = (min(at, turn.at), longer, number, id)
+        db.execute("UPDATE turns SET at = ?, text = ?, model = ? WHERE id = ?", values)
     return False
 
 

@@ -7,6 +7,9 @@ a file that we replace sees the old bytes or the new ones, never a mixture.
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 from kioku.errors import RefusedPathError
 
@@ -76,6 +79,45 @@ def replace_plain(path: str, data: bytes) -> None:
             pass  # the first error is the one to report
         raise
     _sync_folder(folder)
+
+
+@contextmanager
+def new_file(path: str, *, replace: bool) -> Iterator[BinaryIO]:
+    """Give a file to write that takes its place at once and durably, with mode 0600, when all is well, or not at all.
+
+    Without `replace` it never takes another's place: then FileExistsError. A link there is replaced, never followed.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(temporary, flags, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(temporary, path)
+        else:
+            _place(temporary, path)
+    finally:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass  # it is in its place
+    _sync_folder(folder)
+
+
+def _place(temporary: str, path: str) -> None:
+    """Give a file its name unless somebody has it: by a second link, or, where there are none, with a look before."""
+    try:
+        os.link(temporary, path, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        os.replace(temporary, path)
 
 
 def _sync_folder(folder: str) -> None:

@@ -1,0 +1,60 @@
+"""`kioku import kioku FILE`: what `kioku sessions export` wrote is read back."""
+
+import os
+
+import msgspec
+
+from kioku import project, times
+from kioku.capture import restoring, stores
+from kioku.capture.restoring import Outcome, Restorer
+from kioku.capture.stores import Home
+from kioku.cli import places
+from kioku.cli.output import print_json, print_line
+from kioku.errors import UsageError
+from kioku.sessions import sweep
+from kioku.words import counted
+
+_SHOWN = 20
+
+
+def restore(
+    files: tuple[str, ...], folder: str | None, *, own: bool, force: bool, dry_run: bool, as_json: bool
+) -> bool:
+    """Import exports into a project's store, or the person's own. Return whether nothing of them was left out."""
+    if not files:
+        raise UsageError("no file is named", hint="kioku import kioku FILE")
+    where, values = places.find(folder, own=own)
+    name = None if own or where == project.own() else str(restoring.name_of(where.root))
+    outcomes = []
+    with stores.opened() as open_stores:
+        store = None if dry_run else open_stores.open(Home(where, values, own=own, bases=()))
+        restorer = Restorer(store, name, force=force)
+        for path in files:
+            outcomes.append(restorer.take(os.path.abspath(path)))
+            if store is not None:
+                sweep.sweep(store, where.run_dir, times.now_ms())
+    if as_json:
+        print_json({"files": [msgspec.structs.asdict(outcome) for outcome in outcomes], "dry_run": dry_run})
+    else:
+        for outcome in outcomes:
+            _report(outcome, dry_run=dry_run)
+    return not any(outcome.skipped_lines for outcome in outcomes)
+
+
+def _report(outcome: Outcome, *, dry_run: bool) -> None:
+    amounts = [
+        (outcome.lines["reports"], "report"), (outcome.lines["turns"], "turn"),
+        (outcome.lines["amendments"], "decision"),
+    ]  # fmt: skip
+    held = ", ".join(counted(*amount) for amount in amounts)
+    print_line((f"{outcome.file}: {'a part, ' if outcome.is_part else ''}{held}", ""))
+    if not dry_run:
+        new = [(outcome.new_activities, "activity"), (outcome.new_turns, "turn")]
+        print_line(("new: ", "bold"), (", ".join(counted(*amount) for amount in new), ""))
+    if outcome.skipped_lines:
+        print_line((f"left out: {outcome.skipped_lines}", "yellow"))
+        for skipped in outcome.skipped[:_SHOWN]:
+            place = "the file" if skipped.line is None else f"line {skipped.line}"
+            print_line((f"  {place}: {skipped.reason}", ""))
+        if outcome.skipped_lines > _SHOWN:
+            print_line((f"  and {outcome.skipped_lines - _SHOWN} more (--json lists them)", "dim"))

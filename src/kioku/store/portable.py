@@ -1,0 +1,260 @@
+"""The lines of an export: one JSON object each, of which docs/export.md tells the meaning.
+
+What is read is checked here: every number lies where numbers of its kind can lie, every text is as long as one may be.
+Keys are 16 hexadecimal digits, since many programs that read JSON know no whole numbers of 64 bits.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from kioku.models import SOURCES, Report
+from kioku.redaction import Redacted, redact
+from kioku.store.values import FARTHEST
+
+FORMAT: Final = "kioku-sessions"
+VERSION: Final = 1
+
+_DEEPEST: Final = 50  # levels of what was decided
+
+Instant = Annotated[int, Meta(ge=-FARTHEST, le=FARTHEST)]
+Count = Annotated[int, Meta(ge=0, le=FARTHEST)]
+Name = Annotated[str, Meta(max_length=1 << 16)]
+Text = Annotated[str, Meta(max_length=1 << 22)]
+Key = Annotated[str, Meta(pattern=r"\A[0-9a-f]{16}\Z")]
+Source = Literal["transcript", "server", "hook", "sweep"]
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose sessions are exported; the person's own store has no name."""
+
+    id: Name
+    name: Name | None = None
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a part holds: the sessions begun between two instants (ms, `until` excluded), or those with these ids."""
+
+    since: Instant | None = None
+    until: Instant | None = None
+    ids: list[Name] | None = None
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line. `served` tells that a server records there; `part` is None for a whole store."""
+
+    format: Name
+    version: Annotated[int, Meta(ge=1, le=1_000_000)]
+    project: Project
+    exported_at: Instant
+    kioku: Name
+    served: bool = False
+    part: Part | None = None
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    pass
+
+
+class Stream(_Line, frozen=True, kw_only=True, tag="stream"):
+    """A conversation, or the life of a server; `timeouts` are (since, timeout) in ms."""
+
+    key: Annotated[Name, Meta(min_length=1)]
+    created_at: Instant
+    client: Name | None = None
+    client_version: Name | None = None
+    folder: Name | None = None
+    claim: Name | None = None
+    owner: Name | None = None
+    timeouts: Annotated[list[tuple[Instant, Count]], Meta(max_length=100_000)] = []
+
+
+class Sighting(_Line, frozen=True, kw_only=True, tag="sighting"):
+    """A stream was seen under a client's process."""
+
+    process: Name
+    stream: Name
+    since: Instant
+    until: Instant | None = None
+    succeeds: Instant | None = None
+
+
+class Span(_Line, frozen=True, kw_only=True, tag="span"):
+    """From an instant on (None: always) a server's calls belong to a conversation: what follows from the sightings."""
+
+    stream: Name
+    since: int | None = None
+    conversation: Name | None = None
+
+
+class Id(_Line, frozen=True, kw_only=True, tag="id"):
+    """An id that was given to the session with the report `key`; without a stream, to one that never had reports."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    created_at: Instant
+    stream: Name | None = None
+    key: Key | None = None
+
+
+class Told(_Line, frozen=True, kw_only=True, tag="report"):
+    """A report, in the stream that it is kept in; `origin` is the server that told of it."""
+
+    stream: Name
+    key: Key
+    source: Source
+    at: Instant
+    kind: Name
+    took: Count | None = None
+    tool: Name | None = None
+    path: Name | None = None
+    branch: Name | None = None
+    ok: bool | None = None
+    detail: Text | None = None
+    origin: Name | None = None
+
+
+class Quarantined(Told, frozen=True, kw_only=True, tag="quarantined"):
+    """A report from the future, which waits for its time to come."""
+
+
+class Turn(_Line, frozen=True, kw_only=True, tag="turn"):
+    """What was said."""
+
+    stream: Name
+    key: Key
+    source: Source
+    at: Instant
+    role: Name
+    text: Text
+    model: Name | None = None
+
+
+class Usage(_Line, frozen=True, kw_only=True, tag="usage"):
+    """Tokens of one answer."""
+
+    stream: Name
+    key: Key
+    at: Instant
+    input: Count
+    output: Count
+    cache_read: Count
+    cache_write: Count
+    model: Name | None = None
+
+
+class Amendment(_Line, frozen=True, kw_only=True, tag="amendment"):
+    """What a person or an import decided about a session."""
+
+    made_at: Instant
+    kind: Annotated[str, Meta(min_length=1, max_length=100)]
+    session: Annotated[str, Meta(max_length=1_000)]
+    data: dict[str, Any]
+
+
+class Derived(_Line, frozen=True, kw_only=True, tag="session"):
+    """A session as it stood: what follows from the other lines, for whoever reads no more than this."""
+
+    id: Name
+
+
+class End(_Line, frozen=True, kw_only=True, tag="end"):
+    """The last line: how many lines came before it."""
+
+    lines: Count
+
+
+Line = Stream | Sighting | Span | Id | Told | Quarantined | Turn | Usage | Amendment | Derived | End
+
+NUMBERS: Final = {name: number for number, name in SOURCES.items()}
+_head: Final = msgspec.json.Decoder(Head)
+_line: Final = msgspec.json.Decoder(Line)
+
+
+def read_head(line: bytes) -> Head:
+    """Read the first line. Raises ValueError."""
+    return _head.decode(line)
+
+
+def read(line: bytes) -> Line:
+    """Read any other line. Raises ValueError, also for a path that leads out of its project or is none."""
+    try:
+        found: Line = _line.decode(line)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+    if isinstance(found, Told) and found.path is not None:
+        _check_path(found.path)
+    if isinstance(found, Amendment):
+        _check_depth(found.data)
+    return found
+
+
+def _check_depth(value: Any, left: int = _DEEPEST) -> None:
+    if not left:
+        raise ValueError("is nested too deeply")
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_depth(part, left - 1)
+
+
+def _check_path(path: str) -> None:
+    if "\0" in path or ".." in path.replace("\\", "/").split("/"):
+        raise ValueError("has a path that leads elsewhere")
+
+
+def write(line: Head | Line | dict[str, Any] | str) -> bytes:
+    """Write a line. What a terminal could take for more than text is written as JSON's escapes."""
+    text = msgspec.json.encode(line, enc_hook=str.__str__).decode()
+    return (text if text.isprintable() else "".join(map(_escaped, text))).encode() + b"\n"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def key_text(key: int) -> str:
+    """Write a key."""
+    return f"{key & (1 << 64) - 1:016x}"
+
+
+def key_number(text: str) -> int:
+    """Read a key."""
+    number = int(text, 16)
+    return number - (1 << 64) if number >> 63 else number
+
+
+class Redactor:
+    """Redacts names, each once: hundreds of thousands of lines share a few."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Redacted] = {}
+
+    def __call__(self, text: str) -> Redacted:
+        """Return a text without secrets."""
+        known = self._known.get(text)
+        if known is None:
+            if len(self._known) > 10_000:
+                self._known.clear()
+            known = self._known[text] = redact(text)
+        return known
+
+    def maybe(self, text: str | None) -> Redacted | None:
+        """Return a text without secrets, if there is one."""
+        return None if text is None else self(text)
+
+    def all(self, texts: Iterable[str]) -> list[str]:
+        """Return texts without secrets."""
+        return [self(text) for text in texts]
+
+
+def report(line: Told, hide: Redactor) -> Report:
+    """Return the report that a line tells of, without `origin`: that is another number in every store."""
+    return Report(
+        key=key_number(line.key), source=NUMBERS[line.source], at=line.at, took=line.took, kind=hide(line.kind),
+        tool=hide.maybe(line.tool), path=hide.maybe(line.path), branch=hide.maybe(line.branch),
+        detail=None if line.detail is None else redact(line.detail), ok=line.ok,
+    )  # fmt: skip

@@ -1,0 +1,163 @@
+"""Uniting what an export holds with what a store has: streams, sightings, ids and amendments.
+
+Of two versions of one thing the same stands whichever came first, so the order of imports has no part in the result.
+What is there already stays as it is. Every function works inside the caller's transaction.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apsw
+
+from kioku.redaction import Redacted
+from kioku.store import activities, rollups
+from kioku.store.connection import one
+from kioku.store.portable import Amendment
+from kioku.store.sessions import json_text
+
+_FACTS = ("client", "folder", "claim", "owner")
+
+
+def stream(
+    db: apsw.Connection,
+    key: Redacted,
+    *,
+    project_id: str,
+    created_at: int,
+    facts: dict[str, Redacted | None],
+    version: Redacted | None,
+    timeouts: Sequence[tuple[int, int]],
+) -> int:
+    """Put a stream in place, or unite what is known of it; return its number.
+
+    Of two texts the smaller stands, of versions the higher, of instants of creation the earlier; of two timeouts in
+    force from the same instant on, the longer.
+    """
+    number = activities.find_stream(db, key)
+    is_new = number is None
+    if number is None:
+        steps = timeouts or ((0, activities.BUILT_IN_TIMEOUT_MS),)
+        number = activities.stream(db, key, project_id=project_id, owner=None, timeout_ms=steps[0][1], now=created_at)
+        db.execute("DELETE FROM timeouts WHERE stream = ?", (number,))
+        db.execute("UPDATE streams SET client = NULL WHERE id = ?", (number,))
+    before = _known(db, number)
+    for name in _FACTS:
+        db.execute(
+            f"UPDATE streams SET {name} = ?2 WHERE id = ?1 AND ?2 IS NOT NULL AND ({name} IS NULL OR {name} > ?2)",
+            (number, facts[name]),
+        )
+    if version is not None:
+        activities.note_version(db, number, version)
+    db.execute("UPDATE streams SET created_at = ?2 WHERE id = ?1 AND created_at > ?2", (number, created_at))
+    db.executemany(
+        """INSERT INTO timeouts VALUES (?, ?, ?) ON CONFLICT (stream, since)
+           DO UPDATE SET timeout_ms = max(timeout_ms, excluded.timeout_ms)""",
+        ((number, since, timeout) for since, timeout in timeouts),
+    )
+    if _known(db, number) != before and not is_new:
+        activities.mark_stale(db, number)
+        rollups.outdate_stream(db, number)
+    return number
+
+
+def _known(db: apsw.Connection, stream: int) -> tuple[Any, ...]:
+    row = one(db, f"SELECT client_version, {', '.join(_FACTS)} FROM streams WHERE id = ?", (stream,))
+    return (*row, *activities.timeouts(db, stream))
+
+
+def sighting(
+    db: apsw.Connection, process: Redacted, stream: int, since: int, until: int | None, succeeds: int | None
+) -> None:
+    """Unite sightings of a stream under a process: the earliest begin, the latest end and succession known."""
+    db.execute(
+        """INSERT INTO sightings VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (process, stream) DO UPDATE SET
+             since = min(since, ?3), until = coalesce(max(until, ?4), until, ?4),
+             succeeds = coalesce(max(succeeds, ?5), succeeds, ?5)""",
+        (process, stream, since, until, succeeds),
+    )
+
+
+def anchor(db: apsw.Connection, id: Redacted, stream: int | None, key: int | None, created_at: int) -> bool:
+    """Give an id to the session that has the report with that key; return False where it is another session's."""
+    known = db.execute("SELECT stream, key FROM anchors WHERE id = ?", (id,)).fetchone()
+    if known is not None:
+        if (known[0] is None, known[1]) != (stream is None, key):
+            return False
+        db.execute("UPDATE anchors SET created_at = ?2 WHERE id = ?1 AND created_at > ?2", (id, created_at))
+        if db.changes() and known[0] is not None:
+            activities.mark_stale(db, known[0])
+        return True
+    if stream is not None:
+        stream = _holder(db, stream, key)
+        activities.mark_stale(db, stream)
+    db.execute("INSERT INTO anchors VALUES (?, ?, ?, ?)", (id, stream, key if stream else None, created_at))
+    return True
+
+
+def _holder(db: apsw.Connection, stream: int, key: int | None) -> int:
+    """Return the stream that has the report with a key: where several have, the one named, else the first by name."""
+    rows = db.execute(
+        "SELECT DISTINCT s.id FROM reports r JOIN streams s ON s.id = r.stream WHERE r.key = ? ORDER BY s.key", (key,)
+    )
+    found = [int(row[0]) for row in rows]
+    return stream if stream in found or not found else found[0]
+
+
+def follow(db: apsw.Connection, stream: int, place: int, keys: Iterable[int]) -> None:
+    """Take the ids that were given for reports along to the stream that these are kept in."""
+    db.executemany("UPDATE anchors SET stream = ? WHERE stream = ? AND key = ?", ((place, stream, key) for key in keys))
+
+
+def streams_of(db: apsw.Connection, ids: Iterable[str]) -> tuple[set[int], list[str]]:
+    """Return the streams of the sessions that some ids were given to, and the ids of those that have none."""
+    streams: set[int] = set()
+    alone: list[str] = []
+    for id in ids:
+        row = db.execute("SELECT stream FROM anchors WHERE id = ?", (id,)).fetchone()
+        if row is not None and row[0] is not None:
+            streams.add(row[0])
+        elif row is not None:
+            alone.append(id)
+    return streams, alone
+
+
+def archived(db: apsw.Connection, ids: Iterable[str] | None) -> int:
+    """Count archived sessions, all or of those with some ids: what they were made of is gone."""
+    if ids is None:
+        return int(one(db, "SELECT count(*) FROM archived")[0])
+    query = "SELECT count(*) FROM archived WHERE session = (SELECT seq FROM sessions WHERE id = ?)"
+    return sum(int(one(db, query, (id,))[0]) for id in ids)
+
+
+def runs(db: apsw.Connection, stream: int) -> int:
+    """Return into how many runs a stream is divided."""
+    return int(one(db, "SELECT count(*) FROM runs WHERE stream = ?", (stream,))[0])
+
+
+def is_decided(db: apsw.Connection, found: Amendment) -> bool:
+    """Tell whether a decision is known."""
+    query = "SELECT 1 FROM amendments WHERE session_id = ? AND kind = ? AND made_at = ? AND data = ?"
+    return db.execute(query, (found.session, found.kind, found.made_at, json_text(found.data))).fetchone() is not None
+
+
+def amend(db: apsw.Connection, decided: Sequence[Amendment]) -> None:
+    """Put decisions that are not known yet among those that are, by the time at which they were made.
+
+    Each keeps its place among those of its own store, also where a clock was set back.
+    """
+    last, latest = one(db, "SELECT max(id), max(made_at) FROM amendments")
+    db.executemany(
+        "INSERT INTO amendments (made_at, kind, session_id, data) VALUES (?, ?, ?, ?)",
+        ((found.made_at, found.kind, found.session, json_text(found.data)) for found in decided),
+    )
+    if last is None or all(found.made_at >= latest for found in decided):
+        return
+    db.execute(
+        """UPDATE amendments SET id = -place FROM (
+             SELECT id AS was, row_number() OVER (ORDER BY reached, is_new, id) AS place FROM (
+               SELECT id, id > ?1 AS is_new, max(made_at) OVER (PARTITION BY id > ?1 ORDER BY id) AS reached
+               FROM amendments))
+           WHERE id = was""",
+        (last,),
+    )
+    db.execute("UPDATE amendments SET id = -id")
