@@ -5,6 +5,7 @@ to the millisecond.
 """
 
 from array import array
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -81,11 +82,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     digest: Digest
 
     @property
-    def days(self) -> range:
-        """Return the UTC days in which there is anything of it."""
-        first, last = self.slots[0], self.slots[-1]
-        start = self.started_at // SLOT  # a person may have moved it
-        return range(min(first, start) // SLOTS, max(last, start) // SLOTS + 1)
+    def days(self) -> Sequence[int]:
+        """Return the UTC days in which there is anything of it, in order; a person may have moved its start far off."""
+        found = range(self.slots[0] // SLOTS, self.slots[-1] // SLOTS + 1)
+        start = self.started_at // SLOT // SLOTS
+        return found if start in found else sorted((start, *found))
 
     @property
     def slots(self) -> range:

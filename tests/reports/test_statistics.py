@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from kioku.days import Calendar, Range
 from kioku.reports import statistics
 from kioku.sessions import settling
+from kioku.times import DAY
 from tests.reports import calendars, reference
 from tests.reports.years import Year, generated, small_years, streams_of
-from tests.sessions.stage import Stage
+from tests.sessions.stage import HOUR, MINUTE, T0, Stage, report
 
 _NUMBERS = ("clocks", "sessions", "calls", "prompts", "reads", "edits")
 _SHARES = ("clients", "branches", "modules", "files", "tools")
@@ -93,3 +94,15 @@ def test_a_generated_year_is_told_as_the_reference_tells_it(seed: int) -> None:
             agree(stage, place, year.first, year.last, year.now)
         middle = datetime.date(year.first.year, 6, 15)
         agree(stage, year.calendars[0], middle, middle + datetime.timedelta(days=40), year.now)
+
+
+@pytest.mark.parametrize("start", [9_000_000_000_000_000, 0, -5])
+def test_a_start_that_a_person_moved_far_off_is_one_day_more_and_not_all_that_lie_between(start: int) -> None:
+    with Stage() as stage:
+        stage.take(stage.stream(), [report(1, 0, MINUTE)], T0 + MINUTE)
+        stage.sweep(T0 + 2 * HOUR)
+        stage.sql("UPDATE sessions SET started_at = ?", (start,))
+        stage.sweep(T0 + 2 * HOUR)
+        settling.settle(stage.store)
+        days = stage.store.read(lambda db: [day for (day,) in db.execute("SELECT day FROM session_days ORDER BY day")])
+        assert days == sorted({T0 // DAY, start // DAY})

@@ -115,9 +115,12 @@ def part_facts(db: apsw.Connection, seq: int) -> dict[str, Any] | None:
     ).fetchone()
     if row is None:
         return None
-    numbers = dict(zip(("started_at", "first_at", "last_start_at", "until"), row, strict=False))
+    numbers = dict(zip(("started_at", "first_at", "last_start_at", "until"), map(whole, row), strict=False))
+    # What is no instant is taken from one that is, so that no session reaches back to 1970 for a person's slip.
+    known = next((n for n in (numbers["first_at"], numbers["started_at"], numbers["until"]) if n is not None), 0)
+    instants = {name: known if number is None else number for name, number in numbers.items()}
     return {
-        "seq": seq, **{name: whole(number) or 0 for name, number in numbers.items()}, "client": text(row[4]),
+        "seq": seq, **instants, "client": text(row[4]),
         "empty": bool(row[5]), "active_ms": whole(row[6]), "agent_ms": whole(row[7]), "gap_before": whole(row[8]),
     }  # fmt: skip
 
