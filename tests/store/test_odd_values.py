@@ -31,6 +31,16 @@ def change(project: Path, statement: str) -> None:
         "UPDATE OR IGNORE timeouts SET since = 9e999",
         "UPDATE reports SET took = 'long', ok = 'yes', detail = x'00'",
         "UPDATE OR IGNORE reports SET at = 'yesterday'",
+        "UPDATE sessions SET client = 7, branch = x'00ff', active_ms = 'long', agent_ms = 'x', empty = 'no'",
+        "UPDATE days SET slots = 'x', lengths = 9e999, gaps = x'04'",
+        "UPDATE day_shares SET active_ms = 'x', sessions = 9e999, calls = 'y'",
+        "UPDATE day_files SET reads = 'x', edits = 9e999",
+        "UPDATE OR IGNORE clocks SET since = 'x', until = 9e999",
+        "UPDATE OR IGNORE counts SET slot = 'x', number = 'many'",
+        "UPDATE OR IGNORE session_days SET day = 'x'",
+        "INSERT OR IGNORE INTO outdated_days VALUES (1 << 60)",
+        "INSERT OR IGNORE INTO outdated_days VALUES (-(1 << 60))",
+        "INSERT OR IGNORE INTO discoveries VALUES ('d', x'00', 7, 'c', NULL, 'x', 'accepted', 'p', NULL, 'x', 9e999)",
         "INSERT INTO amendments (made_at, kind, session_id, data) SELECT 0, 'edited', id, '{garbage' FROM sessions",
         "INSERT INTO amendments (made_at, kind, session_id, data) SELECT 0, 'edited', id, '[]' FROM sessions",
     ],
@@ -48,10 +58,13 @@ def test_recording_and_every_command_go_on_whatever_a_column_holds(project: Path
             assert not other.call("read_file", path="a.txt")["isError"]
             assert not other.call("sessions", action="list")["isError"]
             assert other.end() == 0
+        assert "Traceback" not in kioku("stats", cwd=project).stderr  # there are rollups now
         change(project, statement)
         for words in (
             ["sessions", "list", "--empty"], ["status"], ["cleanup-sessions", "--dry-run"], ["doctor"],
             ["sessions", "suggest", "--days", "3660"], ["sessions", "sensitivity"],
+            ["stats", "all", "--files", "heat"], ["stats", "today", "--json"], ["stats", "--csv"],
+            ["sessions", "timeline", "all"],
             ["cleanup-sessions", "--force", "--older-than", "0"], ["doctor", "--rebuild"],
         ):  # fmt: skip
             result = kioku(*words, cwd=project)

@@ -83,7 +83,8 @@ def _active(db: apsw.Connection, session_id: str) -> Sequence[tuple[int, int]]:
         return []
     if not row[1]:
         query = "SELECT since, until FROM clocks WHERE session = ? AND clock = ? ORDER BY since"
-        return [(since, until) for since, until in db.execute(query, (row[0], ACTIVE_CLOCK))]
+        found = [(whole(since), whole(until)) for since, until in db.execute(query, (row[0], ACTIVE_CLOCK))]
+        return [(since, until) for since, until in found if since is not None and until is not None]
     return [
         (stretch.since, stretch.until)
         for part, _ in settling.parts(db, [row[0]])

@@ -14,6 +14,7 @@ from kioku.reports.sessions import Judge, standing
 from kioku.sessions import settling
 from kioku.store import rollups
 from kioku.store import sessions as rows
+from kioku.store.values import whole
 from kioku.summaries import ACTIVE_CLOCK
 
 
@@ -39,7 +40,8 @@ def lanes(db: apsw.Connection, wanted: Range, *, now: int, judge: Judge) -> list
     """Return the sessions with activity that lie in a range of days, by start; the parts outside of it too."""
     stretches: dict[int, list[tuple[int, int]]] = {}
     for seq, since, until in db.execute(_ACTIVE, (wanted.since // times.DAY, (wanted.until - 1) // times.DAY)):
-        stretches.setdefault(seq, []).append((since, until))
+        if whole(since) is not None and whole(until) is not None:
+            stretches.setdefault(seq, []).append((since, until))
     for part, _ in settling.parts(db, rollups.undigested_within(db, wanted.since, wanted.until)):
         active = [(s.since, s.until) for s in part.digest.stretches if s.clock == ACTIVE_CLOCK]
         stretches[part.seq] = [] if part.empty else active

@@ -260,10 +260,9 @@ def weighted_files(
     first = min(weights)
     factors = [weights.get(day, 0.0) for day in range(first, max(weights) + 1)]
     sums: dict[int, float] = {}
-    for day, path, reads, edits in db.execute(
-        "SELECT day, path, reads, edits FROM day_files WHERE day BETWEEN ? AND ?", (first, max(weights))
-    ):
-        if touches := (read * reads + edit * edits) * factors[day - first]:
+    query = "SELECT day, path, ? * reads + ? * edits FROM day_files WHERE day BETWEEN ? AND ?"
+    for day, path, weighs in db.execute(query, (read, edit, first, max(weights))):
+        if touches := weighs * factors[day - first]:
             sums[path] = sums.get(path, 0.0) + touches
     return {names[path]: total for path, total in sums.items()}
 
@@ -290,4 +289,5 @@ def _unpack(packed: object, length: int) -> "array[int]":
         return nothing
     if sys.byteorder == "big":
         found.byteswap()
-    return found if not length or len(found) == length else nothing
+    fits = len(found) == length if length else len(found) % 2 == 0  # else they are pairs
+    return found if fits else nothing
