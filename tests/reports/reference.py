@@ -292,7 +292,8 @@ def streaks(days: set[date], today: date) -> tuple[int, int]:
 def _shares(found: Sequence[Session], since: int, until: int, module_of: Callable[[str], str | None]) -> Figures:
     """Return by name what belongs to each client, branch, module, file and tool; what has no name belongs to none.
 
-    `sessions` are those begun in the stretch that ever had it, `present` those that had it within the stretch.
+    `sessions` are those begun in the stretch that ever had it. Named is what has anything of the stretch: a client or
+    branch time, a session or a count that is not zero, the others something that was counted.
     """
 
     def path(a: Report) -> str | None:
@@ -327,9 +328,8 @@ def _by(
             share = shares.setdefault(name, _nothing(0))
             share["active_ms"] += measure(active)
             share["sessions"] += since <= s.since < until
-            share["present"] += any(max(a, since) < min(b, until) for a, b in mine)
             _count(share, counted, ("calls", "reads", "edits"))
-    return {name: share for name, share in shares.items() if share["sessions"] or share["present"]}
+    return {name: share for name, share in shares.items() if any(share.values())}
 
 
 def _by_activity(
@@ -342,13 +342,12 @@ def _by_activity(
             mine = [a for a in s.counted if since <= a.at < until and name_of(a) == name]
             share = shares.setdefault(name, _nothing(None))
             share["sessions"] += since <= s.since < until
-            share["present"] += bool(mine)
             _count(share, mine, numbers)
-    return {name: share for name, share in shares.items() if share["present"]}
+    return {name: share for name, share in shares.items() if any(share[number] for number in numbers)}
 
 
 def _nothing(active_ms: int | None) -> Figures:
-    return {"active_ms": active_ms, "sessions": 0, "present": 0, "calls": 0, "reads": 0, "edits": 0}
+    return {"active_ms": active_ms, "sessions": 0, "calls": 0, "reads": 0, "edits": 0}
 
 
 def _count(share: Figures, counted: Iterable[Report], numbers: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from kioku.days import Calendar, Range
+from kioku.models import EVENT
 from kioku.reports import statistics
 from kioku.sessions import settling
 from kioku.times import DAY
@@ -53,14 +54,8 @@ def expected(
     found["discoveries"], found["sessions_per_discovery"] = 0, None
     if longest:
         found["longest"] = longest
-    for name in _SHARES:
-        for share in found[name].values():
-            present = share.pop("present")
-            assert present or share["sessions"]
-            if name == "modules":
-                share["sessions"] = None
-        # Who has a moment of the range and nothing that counts in it is named nowhere.
-        found[name] = {of: share for of, share in found[name].items() if any(share.values())}
+    for share in found["modules"].values():
+        share["sessions"] = None
     return found
 
 
@@ -98,6 +93,19 @@ def test_a_generated_year_is_told_as_the_reference_tells_it(seed: int) -> None:
         agree(stage, year.calendars[0], middle, middle + datetime.timedelta(days=40), year.now)
 
 
+def test_a_client_that_was_only_open_in_a_range_is_not_named_in_it() -> None:
+    midnight = (T0 // DAY + 1) * DAY
+    date = datetime.date(1970, 1, 1) + datetime.timedelta(days=midnight // DAY)
+    before = date - datetime.timedelta(days=1)
+    with Stage() as stage:
+        stage.take(stage.stream(), [report(1, midnight - T0 - 10 * MINUTE, MINUTE)], midnight)
+        stage.take(stage.stream(), [report(2, midnight - T0 + 10 * MINUTE, kind=EVENT)], midnight + HOUR)
+        evening = asked(stage, ("UTC", 0), before, before, midnight + HOUR)
+        morning = asked(stage, ("UTC", 0), date, date, midnight + HOUR)
+        assert evening["sessions"] == 1
+        assert (morning["sessions"], morning["clients"], morning["branches"]) == (0, {}, {})
+
+
 @pytest.mark.parametrize("start", [9_000_000_000_000_000, 0, -5])
 def test_a_start_that_a_person_moved_far_off_is_one_day_more_and_not_all_that_lie_between(start: int) -> None:
     with Stage() as stage:
@@ -108,3 +116,14 @@ def test_a_start_that_a_person_moved_far_off_is_one_day_more_and_not_all_that_li
         settling.settle(stage.store)
         days = stage.store.read(lambda db: [day for (day,) in db.execute("SELECT day FROM session_days ORDER BY day")])
         assert days == sorted({T0 // DAY, start // DAY})
+
+
+@pytest.mark.parametrize("start", [2**63 - 1, -(2**63), 2**62])
+def test_a_start_beyond_every_calendar_is_put_back(start: int) -> None:
+    with Stage() as stage:
+        stage.take(stage.stream(), [report(1, 0, MINUTE)], T0 + MINUTE)
+        stage.sweep(T0 + 2 * HOUR)
+        stage.sql("UPDATE sessions SET started_at = ?", (start,))
+        stage.sweep(T0 + 2 * HOUR)
+        assert stage.store.read(lambda db: list(db.execute("SELECT started_at FROM sessions"))) == [(T0,)]
+        assert stage.store.read(lambda db: list(db.execute("SELECT * FROM amendments"))) == []
