@@ -93,16 +93,20 @@ def test_a_generated_year_is_told_as_the_reference_tells_it(seed: int) -> None:
         agree(stage, year.calendars[0], middle, middle + datetime.timedelta(days=40), year.now)
 
 
-def test_a_client_that_was_only_open_in_a_range_is_not_named_in_it() -> None:
-    midnight = (T0 // DAY + 1) * DAY
-    date = datetime.date(1970, 1, 1) + datetime.timedelta(days=midnight // DAY)
-    before = date - datetime.timedelta(days=1)
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_a_client_that_was_only_open_in_a_range_is_not_named_in_it(is_settled: bool) -> None:
+    place = ("Asia/Tokyo", 0)  # whose midnight lies within a day of the rollups
+    date = datetime.date(2026, 6, 1)
+    midnight = Calendar(*place).day(date)[0]
     with Stage() as stage:
-        stage.take(stage.stream(), [report(1, midnight - T0 - 10 * MINUTE, MINUTE)], midnight)
-        stage.take(stage.stream(), [report(2, midnight - T0 + 10 * MINUTE, kind=EVENT)], midnight + HOUR)
-        evening = asked(stage, ("UTC", 0), before, before, midnight + HOUR)
-        morning = asked(stage, ("UTC", 0), date, date, midnight + HOUR)
-        assert evening["sessions"] == 1
+        stage.take(stage.stream("claude:1"), [report(1, midnight - T0 - 10 * MINUTE, MINUTE)], midnight)
+        stage.take(stage.stream("claude:1"), [report(2, midnight - T0 + 10 * MINUTE, kind=EVENT)], midnight + HOUR)
+        if is_settled:
+            stage.sweep(midnight + HOUR)
+            settling.settle(stage.store)
+        before = date - datetime.timedelta(days=1)
+        evening, morning = (asked(stage, place, day, day, midnight + HOUR) for day in (before, date))
+        assert (evening["sessions"], list(evening["clients"])) == (1, ["claude-code"])
         assert (morning["sessions"], morning["clients"], morning["branches"]) == (0, {}, {})
 
 
