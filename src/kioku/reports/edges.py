@@ -49,7 +49,9 @@ def shares(db: apsw.Connection, day: int, since: int, until: int, names: Names) 
         return found.setdefault((kind, name), Share())
 
     slots = (day, since // SLOT, until // SLOT)
-    for kind, name, number in db.execute(_COUNTED, slots):
+    counted: list[tuple[int, int, int]] = list(db.execute(_COUNTED, slots))
+    names.load(name for _, name, _ in counted)
+    for kind, name, number in counted:
         if kind in _KINDS:
             sort, column = _KINDS[kind]
             share = of(sort, names[name])

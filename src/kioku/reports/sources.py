@@ -10,6 +10,7 @@ import apsw
 
 from kioku import times
 from kioku.reports import edges
+from kioku.reports.covering import cover
 from kioku.sessions import rollup, settling
 from kioku.store import rollups
 from kioku.store.names import Names
@@ -66,7 +67,7 @@ class Source:
         found: Shares = {}
         if whole:
             found = rollups.shares(self._db, whole[0], whole[-1], stale, self._names)
-            found |= rollups.files(self._db, self._spans(whole, stale), self._names)
+            found |= rollups.files(self._db, cover(whole[0], whole[-1]), stale)
         for day in {self.first, self.last, *stale}:
             since, until = max(self.since, day * times.DAY), min(self.until, (day + 1) * times.DAY)
             if day in whole and day not in self._stale:
@@ -89,24 +90,6 @@ class Source:
                 if kind == FILE and (touches := read * share.reads + edit * share.edits):
                     found[path] = found.get(path, 0.0) + touches * weights[day]
         return found
-
-    def _spans(self, whole: range, stale: list[int]) -> list[tuple[str, int, int, int]]:
-        """Divide whole days into years, months and what is left at either end; stale days are taken out again."""
-        without = [("day", day, day, -1) for day in stale]
-        first_month, last_month = settling.month_of(whole[0]), settling.month_of(whole[-1])
-        if settling.month_days(first_month)[0] < whole[0]:
-            first_month += 1
-        if settling.month_days(last_month)[1] > whole[-1]:
-            last_month -= 1
-        if first_month > last_month:
-            return [("day", whole[0], whole[-1], 1), *without]
-        begins, ends = settling.month_days(first_month)[0], settling.month_days(last_month)[1]
-        days = [("day", whole[0], begins - 1, 1), ("day", ends + 1, whole[-1], 1)]
-        first_year, last_year = -(-first_month // 12), (last_month + 1) // 12 - 1
-        if first_year > last_year:
-            return [*days, ("month", first_month, last_month, 1), *without]
-        months = [("month", first_month, first_year * 12 - 1, 1), ("month", last_year * 12 + 12, last_month, 1)]
-        return [*days, *months, ("year", first_year, last_year, 1), *without]
 
 
 def _add(found: Shares, others: Shares) -> None:

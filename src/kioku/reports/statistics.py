@@ -7,6 +7,7 @@ them in `active_ms`, and once in `union_ms`.
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import add
 from typing import Final
 
 import apsw
@@ -173,31 +174,38 @@ def total(clocks: Iterable[Clocks]) -> Clocks:
 
 def _grid(days: Sequence[Day], rollups: dict[int, Rollup], calendar: Calendar) -> list[list[int]]:
     grid = [[0] * 24 for _ in range(7)]
+    even: dict[tuple[int, int], list[int]] = {}  # by weekday and first hour: days of 24 hours are added up as they are
     for day in days:
         if not day.clocks.union_ms:
             continue
-        row = grid[day.date.weekday()]
-        at = day.since
-        slots: list[int] = []
-        for number in range(day.since // times.DAY, (day.until - 1) // times.DAY + 1):
-            rolled = rollups.get(number)
-            first = max(0, day.since // SLOT - number * SLOTS)
-            last = min(SLOTS, day.until // SLOT - number * SLOTS)
-            start = AT["together"]
-            slots.extend(rolled.slots[start + first : start + last] if rolled else [0] * (last - first))
+        weekday, slots = day.date.weekday(), _together(day, rollups)
         offset = calendar.offset(day.since)
-        if offset != calendar.offset(day.until - 1) or (day.since + offset) % times.HOUR:
+        if offset != calendar.offset(day.until - 1) or (day.since + offset) % times.HOUR or len(slots) != SLOTS:
             for place, ms in enumerate(slots):
                 if ms:
                     at = day.since + place * SLOT
-                    row[(at + calendar.offset(at)) // times.HOUR % 24] += ms
-            continue
-        hour = (day.since + offset) // times.HOUR
-        for place in range(0, len(slots), _SLOTS_AN_HOUR):
-            row[(hour + place // _SLOTS_AN_HOUR) % 24] += sum(slots[place : place + _SLOTS_AN_HOUR])
+                    grid[weekday][(at + calendar.offset(at)) // times.HOUR % 24] += ms
+        else:
+            key = weekday, (day.since + offset) // times.HOUR % 24
+            even[key] = list(map(add, even[key], slots)) if key in even else slots
+    for (weekday, hour), slots in even.items():
+        for place in range(0, SLOTS, _SLOTS_AN_HOUR):
+            grid[weekday][(hour + place // _SLOTS_AN_HOUR) % 24] += sum(slots[place : place + _SLOTS_AN_HOUR])
     return grid
 
 
+def _together(day: Day, rollups: dict[int, Rollup]) -> list[int]:
+    """Return `union_ms` of each slot of a day."""
+    slots: list[int] = []
+    for number in range(day.since // times.DAY, (day.until - 1) // times.DAY + 1):
+        first = max(0, day.since // SLOT - number * SLOTS)
+        last = min(SLOTS, day.until // SLOT - number * SLOTS)
+        rolled = rollups.get(number)
+        slots += rolled.slots[_TOGETHER + first : _TOGETHER + last].tolist() if rolled else [0] * (last - first)
+    return slots
+
+
+_TOGETHER: Final = AT["together"]
 _SLOTS_AN_HOUR: Final = times.HOUR // SLOT
 
 

@@ -8,7 +8,7 @@ transaction; text is told by number.
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
@@ -20,6 +20,7 @@ from kioku.summaries import (
     CLIENT,
     COLUMNS,
     FILE,
+    NO_NAME,
     SLOTS,
     TOOL,
     Day,
@@ -232,23 +233,24 @@ def shares(db: apsw.Connection, first: int, last: int, without: Iterable[int], n
     return found
 
 
-def files(db: apsw.Connection, spans: Sequence[tuple[str, int, int, int]], names: Names) -> Shares:
-    """Add up the files of several spans of time, given as (`year`, `month` or `day`, first, last, sign)."""
-    sums: dict[int, list[int]] = {}
-    for unit, first, last, sign in spans:
-        for path, *numbers in db.execute(
-            f"""SELECT path, sum(sessions), sum(reads), sum(edits) FROM {unit}_files
-                WHERE {unit} BETWEEN ? AND ? GROUP BY path""",
-            (first, last),
-        ):
-            known = sums.setdefault(path, [0, 0, 0])
-            for index, number in enumerate(numbers):
-                known[index] += sign * number
+def files(db: apsw.Connection, spans: Sequence[tuple[str, int, int, int]], without: Iterable[int]) -> Shares:
+    """Add up the files of several spans of time, (`year`, `month` or `day`, first, last, sign), less some UTC days."""
+    terms = [f"SELECT path, {_NEGATIVE} FROM day_files WHERE day IN (SELECT value FROM json_each(?))"]
+    for unit, _, _, sign in spans:
+        columns = "sessions, reads, edits" if sign > 0 else _NEGATIVE
+        terms.append(f"SELECT path, {columns} FROM {unit}_files WHERE {unit} BETWEEN ? AND ?")
+    query = f"""SELECT n.text, f.sessions, f.reads, f.edits FROM (
+                  SELECT path, sum(sessions) AS sessions, sum(reads) AS reads, sum(edits) AS edits
+                  FROM ({" UNION ALL ".join(terms)}) GROUP BY path) f LEFT JOIN names n ON n.id = f.path
+                WHERE f.sessions <> 0 OR f.reads <> 0 OR f.edits <> 0"""
+    borders = [border for _, first, last, _ in spans for border in (first, last)]
     return {
-        (FILE, names[path]): Share(None, sessions, 0, reads, edits)
-        for path, (sessions, reads, edits) in sums.items()
-        if sessions or reads or edits
+        (FILE, text(name) or NO_NAME): Share(None, sessions, 0, reads, edits)
+        for name, sessions, reads, edits in db.execute(query, (str(list(without)), *borders))
     }
+
+
+_NEGATIVE: Final = "-sessions AS sessions, -reads AS reads, -edits AS edits"
 
 
 def weighted_files(
@@ -264,6 +266,7 @@ def weighted_files(
     for day, path, weighs in db.execute(query, (read, edit, first, max(weights))):
         if touches := weighs * factors[day - first]:
             sums[path] = sums.get(path, 0.0) + touches
+    names.load(sums)
     return {names[path]: total for path, total in sums.items()}
 
 
