@@ -53,13 +53,19 @@ def pauses(db: apsw.Connection) -> Pauses:
     for day in Source(db, *_EVER).days():
         active_ms += sum(day.slots[AT["active"] : AT["active"] + SLOTS])
         found += within(day.gaps, 0, SLOTS)
-    query = """SELECT count(*) FROM streams x
-               WHERE EXISTS (SELECT 1 FROM runs u JOIN sessions s ON s.seq = u.session
-                             WHERE u.stream = x.id AND s.empty = 0)
-               OR EXISTS (SELECT 1 FROM archived_runs r JOIN sessions s ON s.seq = r.session
-                          WHERE r.stream = x.id AND s.empty = 0)"""
-    # An archived session counts to the conversation that it was part of, not to the stream that it has for itself.
-    query = (
-        f"SELECT ({query}) - (SELECT count(*) FROM archived a JOIN sessions s ON s.seq = a.session WHERE s.empty = 0)"
-    )
-    return Pauses(int(one(db, query)[0]), active_ms, found)
+    found.sort()
+    return Pauses(int(one(db, _CONVERSATIONS)[0]), active_ms, found)
+
+
+# Conversations with any session that counts. Most have one, so those without are taken off: empty sessions are few. An
+# archived session counts to the conversation that it was part of, not to the stream that it has for itself.
+_COUNTS = (
+    """EXISTS (SELECT 1 FROM runs u JOIN sessions s ON s.seq = u.session WHERE u.stream = x.stream AND s.empty = 0)"""
+)
+_CONVERSATIONS = f"""
+SELECT (SELECT count(*) FROM (SELECT DISTINCT stream FROM runs))
+  - (SELECT count(*) FROM (SELECT DISTINCT u.stream FROM sessions s INDEXED BY sessions_empty
+                           CROSS JOIN runs u ON u.session = s.seq WHERE s.empty = 1) x WHERE NOT {_COUNTS})
+  + (SELECT count(*) FROM (SELECT DISTINCT r.stream FROM archived_runs r JOIN sessions s ON s.seq = r.session
+                           WHERE s.empty = 0) x WHERE NOT {_COUNTS})
+  - (SELECT count(*) FROM archived a JOIN sessions s ON s.seq = a.session WHERE s.empty = 0)"""

@@ -110,11 +110,11 @@ def mixture(gaps_ms: Iterable[int]) -> Mixture | None:
 
     Source: K. Ashman, C. Bird, S. Zepf, "Detecting bimodality in astronomical datasets", AJ 108 (1994).
     """
-    logs = sorted(math.log(gap) for gap in gaps_ms if 0 < gap <= _LONGEST)
-    if len(logs) < ENOUGH or logs[-1] - logs[0] < _NARROWEST:
+    gaps = sorted(gap for gap in gaps_ms if 0 < gap <= _LONGEST)
+    if len(gaps) < ENOUGH or math.log(gaps[-1] / gaps[0]) < _NARROWEST:
         return None
-    bins = _binned(logs)
-    fits = [_fit(bins, start) for start in _starts(bins, len(logs))]
+    bins = _binned(gaps)
+    fits = [_fit(bins, start) for start in _starts(bins, len(gaps))]
     if not fits:
         return None
     _, one, other = max(fits, key=lambda fit: fit[0])
@@ -122,18 +122,22 @@ def mixture(gaps_ms: Iterable[int]) -> Mixture | None:
     if _separation(short, long) <= SEPARATION or min(short.weight, long.weight) < LEAST_WEIGHT:
         return None
     crossing = _crossing(short, long)
-    return None if crossing is None else Mixture(short, long, round(math.exp(crossing)), len(logs))
+    return None if crossing is None else Mixture(short, long, round(math.exp(crossing)), len(gaps))
 
 
 _Bins = Sequence[tuple[float, int]]  # (mean, number) of each that is not empty
 
 
-def _binned(logs: Sequence[float]) -> _Bins:
-    width = (logs[-1] - logs[0]) / _BINS
-    found: dict[int, list[float]] = {}
-    for log in logs:
-        found.setdefault(min(_BINS - 1, int((log - logs[0]) / width)), []).append(log)
-    return [(math.fsum(members) / len(members), len(members)) for members in found.values()]
+def _binned(gaps: Sequence[int]) -> _Bins:
+    """Divide ordered gaps into bins that are equally wide in their logarithm."""
+    ratio = (gaps[-1] / gaps[0]) ** (1 / _BINS)
+    found, since = [], 0
+    for number in range(1, _BINS + 1):
+        until = len(gaps) if number == _BINS else bisect_left(gaps, gaps[0] * ratio**number, since)
+        if until > since:
+            found.append((math.fsum(map(math.log, gaps[since:until])) / (until - since), until - since))
+        since = until
+    return found
 
 
 def _starts(bins: _Bins, total: int) -> list[int]:
