@@ -6,7 +6,6 @@ deletion is: what is done afterwards is new. Every function works inside the cal
 
 import os
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Final
 
 import apsw
@@ -124,6 +123,8 @@ def _own_salt(db: apsw.Connection) -> str:
 
 
 def _hash(salt: str, *names: str | int) -> bytes:
+    from hashlib import blake2b  # it loads OpenSSL, which most commands never need
+
     told = "\0".join(map(str, names)).encode("utf-8", "surrogatepass")
     return blake2b(told, digest_size=8, key=salt.encode()[:64]).digest()
 
