@@ -82,7 +82,7 @@ def active(db: apsw.Connection) -> list[dict[str, Any]]:
     """Return what is stored as active, oldest first: of a merged session each part that is."""
     found = db.execute(
         f"""SELECT seq, id, stream, owner, client, started_at, first_activity_at, last_activity_at, timeout_ms, 0
-            FROM sessions WHERE status = 'active' AND tied <> {MERGED}
+            FROM sessions INDEXED BY sessions_active WHERE status = 'active' AND tied <> {MERGED}
             UNION ALL
             SELECT s.seq, s.id, m.stream, m.owner, m.client, m.started_at, m.first_activity_at, m.last_activity_at,
                    m.timeout_ms, 1
