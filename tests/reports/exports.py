@@ -29,6 +29,22 @@ TABLES = {
     "sightings": "SELECT process, s.key, since, until, succeeds FROM sightings g JOIN streams s ON s.id = g.stream",
     "stream_spans": """SELECT s.key, since, c.key FROM stream_spans p JOIN streams s ON s.id = p.stream
                        LEFT JOIN streams c ON c.id = p.conversation""",
+    "archived": "SELECT s.id, a.gap_before FROM archived a JOIN sessions s ON s.seq = a.session",
+    "archived_runs": """SELECT x.key, r.since, r.until, s.id, r.told FROM archived_runs r
+                        JOIN streams x ON x.id = r.stream JOIN sessions s ON s.seq = r.session""",
+    "folded": "SELECT f.key, s.id FROM folded f LEFT JOIN sessions s ON s.seq = f.session",
+    "clocks": "SELECT s.id, c.clock, c.since, c.until FROM clocks c JOIN sessions s ON s.seq = c.session",
+    "counts": f"""SELECT s.id, r.slot, r.kind, n.text, r.number FROM counts r JOIN sessions s ON s.seq = r.session
+                  {_NAMES.format("n", "name")}""",
+    "branches": f"""SELECT s.id, r.since, n.text FROM branches r JOIN sessions s ON s.seq = r.session
+                    {_NAMES.format("n", "branch")}""",
+    "session_days": "SELECT s.id, d.day FROM session_days d JOIN sessions s ON s.seq = d.session",
+    "days": "SELECT day, hex(slots), hex(lengths), hex(gaps) FROM days",
+    "merged_sessions": """SELECT m.id, into_id, x.key, started_at, ended_at, status, active_ms, merged_at
+                          FROM merged_sessions m JOIN streams x ON x.id = m.stream""",
+    "merge_groups": "SELECT id, held, merged_at FROM merge_groups",
+    "discoveries": "SELECT * FROM discoveries",
+    "context_items": "SELECT * FROM context_items",
 }  # fmt: skip
 
 

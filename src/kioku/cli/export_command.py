@@ -22,7 +22,7 @@ from kioku.reports.export.chosen import Chosen, named
 from kioku.reports.sessions import Judge
 from kioku.sessions import settling
 from kioku.settings import Settings
-from kioku.store import portable, uniting
+from kioku.store import portable
 from kioku.store.store import Store
 from kioku.words import counted
 from kioku.workspace.plain_files import new_file
@@ -91,9 +91,6 @@ def command(
 
         _write(store, lines, output, force=force)
         hidden = store.read(chosen.hidden)
-        archived = store.read(lambda db: uniting.archived(db, None if is_whole else chosen.ids_of(db)))
-    if archived and form == "jsonl":
-        note(f"{counted(archived, 'archived session')} told of by figures only: an import cannot bring them back")
     if hidden and form != "markdown":
         note(f"{counted(hidden, 'session')} without any activity left out (--empty has them)")
 

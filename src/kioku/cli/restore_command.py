@@ -46,10 +46,13 @@ def _report(outcome: Outcome, *, dry_run: bool) -> None:
         (outcome.lines["reports"], "report"), (outcome.lines["turns"], "turn"),
         (outcome.lines["amendments"], "decision"),
     ]  # fmt: skip
-    held = ", ".join(counted(*amount) for amount in amounts)
+    archived = [(outcome.lines["archived"], "archived session")] if outcome.lines["archived"] else []
+    learned = [(outcome.lines["discoveries"], "discovery")] if outcome.lines["discoveries"] else []
+    held = ", ".join(counted(*amount) for amount in [*amounts, *archived, *learned])
     print_line((f"{outcome.file}: {'a part, ' if outcome.is_part else ''}{held}", ""))
     if not dry_run:
         new = [(outcome.new_activities, "activity"), (outcome.new_turns, "turn")]
+        new += [(outcome.new_archived, "archived session")] if archived else []
         print_line(("new: ", "bold"), (", ".join(counted(*amount) for amount in new), ""))
     if outcome.skipped_lines:
         print_line((f"left out: {outcome.skipped_lines}", "yellow"))

@@ -186,8 +186,13 @@ def is_known(db: apsw.Connection, report: Report) -> bool:
 
 
 def mark_stale(db: apsw.Connection, stream: int) -> None:
-    """Note that a stream's sessions must be derived anew, now or by whoever opens the store next."""
-    db.execute("UPDATE streams SET stale = 1 WHERE id = ? AND stale IS NULL", (stream,))
+    """Note that a stream's sessions must be derived anew, now or by whoever opens the store next.
+
+    From an archived session's own stream none is derived.
+    """
+    db.execute(
+        f"UPDATE streams SET stale = 1 WHERE id = ? AND stale IS NULL AND key NOT LIKE '{archive.PREFIX}%'", (stream,)
+    )
 
 
 def mark_fresh(db: apsw.Connection, stream: int) -> None:

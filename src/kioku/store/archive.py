@@ -59,6 +59,19 @@ def all_archived(db: apsw.Connection) -> list[int]:
     return [row[0] for row in db.execute("SELECT session FROM archived ORDER BY session")]
 
 
+def session_of(db: apsw.Connection, stream: int) -> int | None:
+    """Return the archived session whose own stream it is."""
+    query = "SELECT a.session FROM runs u JOIN archived a ON a.session = u.session WHERE u.stream = ?"
+    row = db.execute(query, (stream,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def own_streams(db: apsw.Connection, folder: str) -> list[int]:
+    """Return the own streams of the archived sessions that were held in a folder."""
+    query = f"SELECT id FROM streams WHERE folder = ? AND key LIKE '{PREFIX}%' ORDER BY id"
+    return [row[0] for row in db.execute(query, (folder,))]
+
+
 def pieces(db: apsw.Connection, seq: int) -> list[Piece]:
     """Return what of its streams is a session's. What was told before the first session there is is the first one's."""
     found = []
@@ -92,8 +105,8 @@ def fold(db: apsw.Connection, seq: int, gap_before: int | None, *, now: int) -> 
     removed = 0
     starts = dict(db.execute("SELECT stream, min(since) FROM runs WHERE session = ? GROUP BY stream", (seq,)))
     for piece in pieces(db, seq):
-        removed += _fold_piece(db, piece, stream)
-        _fold_replaced(db, piece)
+        removed += _fold_piece(db, piece, stream, seq)
+        _fold_replaced(db, piece, seq)
         since = max(piece.since, starts[piece.stream])
         until = min(piece.until - 1, max(since, last))
         db.execute("INSERT INTO archived_runs VALUES (?, ?, ?, ?, ?)", (piece.stream, since, until, seq, _told(db)))
@@ -142,7 +155,7 @@ def remove_gathered(db: apsw.Connection) -> int:
     return int(one(db, "SELECT count(*) FROM temp.going")[0])
 
 
-def _fold_piece(db: apsw.Connection, piece: Piece, stream: int) -> int:
+def _fold_piece(db: apsw.Connection, piece: Piece, stream: int, seq: int) -> int:
     """Remove the reports of a piece, keep their keys, and move to a stream what else there is of it."""
     gather(db, piece)
     # A turn that another's stands for would come to light again with the report that hid it.
@@ -157,7 +170,7 @@ def _fold_piece(db: apsw.Connection, piece: Piece, stream: int) -> int:
         "UPDATE anchors SET stream = ?2 WHERE stream = ?1 AND key IN (SELECT key FROM temp.going)",
         (piece.stream, stream),
     )
-    db.execute("INSERT OR IGNORE INTO folded SELECT key FROM temp.going WHERE source <> ?", (SWEEP,))
+    db.execute("INSERT OR IGNORE INTO folded SELECT key, ? FROM temp.going WHERE source <> ?", (seq, SWEEP))
     return remove_gathered(db)
 
 
@@ -187,10 +200,10 @@ def replaced(db: apsw.Connection, stream: int) -> list[tuple[int, int]]:
     return [(key, source) for key, source in found]
 
 
-def _fold_replaced(db: apsw.Connection, piece: Piece) -> None:
+def _fold_replaced(db: apsw.Connection, piece: Piece, seq: int) -> None:
     told = one(db, "SELECT count(*) FROM temp.going WHERE source = ?", (TRANSCRIPT,))[0]
     for place in replaced(db, piece.stream) if told else ():
-        barred.fold(db, place[0])
+        barred.fold(db, place[0], seq)
         remove_report(db, *place)
 
 

@@ -32,9 +32,10 @@ def is_told(db: apsw.Connection, stream: int, report: Report) -> bool:
     """Tell whether a report that is not in the store is of something that was archived or deleted."""
     if is_barred(db, stream, report.key, report.at):
         return True
-    if not _has_twin(db, stream, report):
+    session = _of_twin(db, stream, report)
+    if session is None:
         return False
-    fold(db, report.key)  # what else is told under this key is that thing's too
+    fold(db, report.key, session)  # what else is told under this key is that thing's too
     return True
 
 
@@ -52,19 +53,20 @@ def is_forgotten(db: apsw.Connection, stream: int, key: int, at: int) -> bool:
     return forgotten.has(db, "" if row is None else str(row[0]), key, at)
 
 
-def fold(db: apsw.Connection, key: int) -> None:
-    """Keep a key of what was archived."""
-    db.execute("INSERT OR IGNORE INTO folded VALUES (?)", (key,))
+def fold(db: apsw.Connection, key: int, session: int | None) -> None:
+    """Keep a key of what was archived with a session, given by row number."""
+    db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?)", (key, session))
 
 
-def _has_twin(db: apsw.Connection, stream: int, report: Report) -> bool:
-    """Tell whether an archived session of the stream has a thing that this report tells of under another key."""
+def _of_twin(db: apsw.Connection, stream: int, report: Report) -> int | None:
+    """Return the archived session of the stream that has a thing which this report tells of under another key."""
     sort = sort_of(report.kind)
     if not sort or not (report.is_loose or report.source == TRANSCRIPT):
-        return False
+        return None
     told = TOLD_BY_TRANSCRIPT if report.is_loose else sort
     row = db.execute(
-        """SELECT 1 FROM archived_runs WHERE stream = ?1 AND since <= ?2 + ?3 AND until >= ?2 - ?3 AND told & ?4""",
+        """SELECT session FROM archived_runs
+           WHERE stream = ?1 AND since <= ?2 + ?3 AND until >= ?2 - ?3 AND told & ?4 ORDER BY since""",
         (stream, report.at, SLACK, told),
     ).fetchone()
-    return row is not None
+    return None if row is None else int(row[0])

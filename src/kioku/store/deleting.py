@@ -145,7 +145,13 @@ def _forget_minutes(
 
 
 def _remove_archived(db: apsw.Connection, seq: int, now: int) -> None:
-    """Remove what an archived session's own stream has. The keys of its reports stay where they are."""
+    """Remove what an archived session's own stream has; of the keys of its reports only salted hashes stay.
+
+    Those of which nobody knows whose they are go the same way: it may be its.
+    """
+    keys = [row[0] for row in db.execute("SELECT key FROM folded WHERE session = ? OR session IS NULL", (seq,))]
+    forgotten.add_keys(db, keys)
+    db.execute("DELETE FROM folded WHERE session = ? OR session IS NULL", (seq,))
     for stream, key, since, until in list(
         db.execute(
             """SELECT x.id, x.key, r.since, r.until FROM archived_runs r JOIN streams x ON x.id = r.stream

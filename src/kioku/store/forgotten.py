@@ -33,6 +33,12 @@ def has(db: apsw.Connection, conversation: str, key: int, at: int) -> bool:
     return False
 
 
+def has_key(db: apsw.Connection, key: int) -> bool:
+    """Tell whether what has a key was deleted."""
+    found = [_key(salt, key) for salt in _salts(db)]
+    return any(db.execute("SELECT 1 FROM forgotten WHERE hash = ?", (one,)).fetchone() for one in found)
+
+
 def has_conversation(db: apsw.Connection, conversation: str, at: int) -> bool:
     """Tell whether all that a conversation told up to an instant was deleted."""
     hashes = [_conversation(salt, conversation) for salt in _salts(db)] if is_any(db) else []
@@ -73,11 +79,14 @@ Carried = tuple[list[str], list[tuple[bytes, int | None]], list[int]]
 
 
 def carried(db: apsw.Connection) -> Carried:
-    """Return what another store must know too that gets conversations of this one: salts, hashes, archived keys."""
+    """Return what another store must know too that gets conversations of this one: salts, hashes, archived keys.
+
+    Of the keys those are meant of which nobody knows whose they are: others go with their session.
+    """
     return (
         list(_salts(db)),
         [(row[0], row[1]) for row in db.execute("SELECT hash, until FROM forgotten")],
-        [row[0] for row in db.execute("SELECT key FROM folded")],
+        [row[0] for row in db.execute("SELECT key FROM folded WHERE session IS NULL")],
     )
 
 
@@ -89,7 +98,7 @@ def carry(db: apsw.Connection, given: Carried) -> None:
         if salt not in known:
             db.execute("INSERT INTO meta VALUES (?, ?)", (f"{_SALT}:{salt[:8]}", salt))
     _add(db, hashes)
-    db.executemany("INSERT OR IGNORE INTO folded VALUES (?)", ((key,) for key in keys))
+    db.executemany("INSERT OR IGNORE INTO folded VALUES (?, NULL)", ((key,) for key in keys))
 
 
 def set_pending(db: apsw.Connection, *, is_pending: bool) -> None:

@@ -295,7 +295,14 @@ CREATE INDEX archived_runs_by_session ON archived_runs (session);
 ALTER TABLE forgotten ADD COLUMN until INTEGER;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION)
+# Whose the keys of archived reports are, so that they go where their session goes. Of those that were kept before,
+# nobody knows it.
+_FOLDED = """
+ALTER TABLE folded ADD COLUMN session INTEGER;
+CREATE INDEX folded_by_session ON folded (session);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED)
 VERSION = len(MIGRATIONS)
 
 

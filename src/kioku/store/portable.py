@@ -12,12 +12,30 @@ from msgspec import Meta
 
 from kioku.models import SOURCES, Report
 from kioku.redaction import Redacted, redact
+from kioku.store import plausible
 from kioku.store.values import FARTHEST
+from kioku.summaries import (
+    ACTIVE_CLOCK,
+    ACTIVITY,
+    AGENT_CLOCK,
+    CALL,
+    EDIT,
+    ON_BRANCH,
+    PROMPTED,
+    READ,
+    WAITING_CLOCK,
+)
 
 FORMAT: Final = "kioku-sessions"
-VERSION: Final = 1
+VERSION: Final = 2
 
-_DEEPEST: Final = 50  # levels of what was decided
+KEYS_IN_A_LINE: Final = 1_000
+
+CLOCKS: Final = {ACTIVE_CLOCK: "active", AGENT_CLOCK: "agent", WAITING_CLOCK: "waiting"}
+KINDS: Final = {
+    CALL: "call", READ: "read", EDIT: "edit", PROMPTED: "prompt", ACTIVITY: "activity",
+    ON_BRANCH[CALL]: "call_on_branch", ON_BRANCH[READ]: "read_on_branch", ON_BRANCH[EDIT]: "edit_on_branch",
+}  # fmt: skip
 
 Instant = Annotated[int, Meta(ge=-FARTHEST, le=FARTHEST)]
 Count = Annotated[int, Meta(ge=0, le=FARTHEST)]
@@ -25,6 +43,10 @@ Name = Annotated[str, Meta(max_length=1 << 16)]
 Text = Annotated[str, Meta(max_length=1 << 22)]
 Key = Annotated[str, Meta(pattern=r"\A[0-9a-f]{16}\Z")]
 Source = Literal["transcript", "server", "hook", "sweep"]
+Real = Annotated[float, Meta(ge=-FARTHEST, le=FARTHEST)]
+_Kind = Literal[
+    "call", "read", "edit", "prompt", "activity", "call_on_branch", "read_on_branch", "edit_on_branch"
+]  # fmt: skip
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +175,117 @@ class Amendment(_Line, frozen=True, kw_only=True, tag="amendment"):
     data: dict[str, Any]
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A session that an archived one was merged from, as it stood by itself, in `stream`."""
+
+    id: Name
+    stream: Name
+    first_activity_at: Instant
+    started_at: Instant
+    status: Name
+    last_activity_at: Instant
+    timeout_ms: Count
+    merged_at: Instant
+    activities: Count
+    tool_calls: Count
+    files: Count
+    active_ms: Count | None = None
+    ended_at: Instant | None = None
+    end_reason: Name | None = None
+    title: Name | None = None
+    owner: Name | None = None
+    client: Name | None = None
+    branch: Name | None = None
+
+
+class Archived(_Line, frozen=True, kw_only=True, tag="archived"):
+    """An archived session with all that it keeps, but for its turns, usage, ids, and the keys of its reports.
+
+    Those are of the stream `archive:` and its id. `runs` are where its time was: stream, from when until when, and who
+    told. `clocks`, `counts` and `branches` are its digest: from when until when; slot, name and number; from when on.
+    """
+
+    id: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    created_at: Instant
+    updated_at: Instant
+    started_at: Instant
+    first_activity_at: Instant
+    last_start_at: Instant
+    block_start_at: Instant
+    last_activity_at: Instant
+    timeout_ms: Count
+    activities: Count
+    tool_calls: Count
+    files: Count
+    ended_at: Instant | None = None
+    end_reason: Name | None = None
+    empty: bool = False
+    active_ms: Count | None = None
+    agent_ms: Count | None = None
+    waiting_ms: Count | None = None
+    gap_before: Instant | None = None
+    client: Name | None = None
+    client_version: Name | None = None
+    folder: Name | None = None
+    owner: Name | None = None
+    branch: Name | None = None
+    branch_at: Instant | None = None
+    phase: Name | None = None
+    title: Text | None = None
+    topics: Text = "[]"
+    metadata: dict[str, Any] = {}
+    continues: Name | None = None
+    amended: bool = False
+    tied: Annotated[int, Meta(ge=0, le=2)] = 0
+    runs: list[tuple[Name, Instant, Instant, Annotated[int, Meta(ge=0, le=15)]]] = []
+    clocks: dict[Literal["active", "agent", "waiting"], list[tuple[Instant, Instant]]] = {}
+    counts: dict[_Kind, list[tuple[Instant, Name, Count]]] = {}
+    branches: list[tuple[Instant, Name]] = []
+    touched: list[tuple[Name, Count, Count, Instant, Instant]] = []
+    parts: list[Member] = []
+
+
+class Kept(_Line, frozen=True, kw_only=True, tag="kept"):
+    """Keys of the reports that an archived session was made of; without a session, of which one nobody knows."""
+
+    keys: Annotated[list[Key], Meta(max_length=KEYS_IN_A_LINE)]
+    session: Name | None = None
+
+
+class Discovery(_Line, frozen=True, kw_only=True, tag="discovery"):
+    """What was learned."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    kind: Name
+    content: Text
+    state: Name
+    created_at: Instant
+    updated_at: Instant
+    session: Name | None = None
+    module: Name | None = None
+    confidence: Real | None = None
+    provenance: Name = "repository"
+    evidence: Text | None = None
+
+
+class Item(_Line, frozen=True, kw_only=True, tag="item"):
+    """What is known of the project and has a place in what an assistant is shown of it."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=10_000)]
+    kind: Name
+    content: Text
+    status: Literal["active", "archived"] = "active"
+    metadata: Text = "{}"
+    score: Real | None = None
+    recency: Real | None = None
+    frequency: Real | None = None
+    accesses: Count | None = None
+    used_at: Instant | None = None
+    tokens: Count | None = None
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+
+
 class Derived(_Line, frozen=True, kw_only=True, tag="session"):
     """A session as it stood: what follows from the other lines, for whoever reads no more than this."""
 
@@ -165,7 +298,10 @@ class End(_Line, frozen=True, kw_only=True, tag="end"):
     lines: Count
 
 
-Line = Stream | Sighting | Span | Id | Told | Quarantined | Turn | Usage | Amendment | Derived | End
+Line = (
+    Stream | Sighting | Span | Kept | Archived | Id | Told | Quarantined | Turn | Usage | Amendment | Discovery | Item
+    | Derived | End
+)  # fmt: skip
 
 NUMBERS: Final = {name: number for number, name in SOURCES.items()}
 _head: Final = msgspec.json.Decoder(Head)
@@ -184,23 +320,12 @@ def read(line: bytes) -> Line:
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     if isinstance(found, Told) and found.path is not None:
-        _check_path(found.path)
+        plausible.check_path(found.path)
     if isinstance(found, Amendment):
-        _check_depth(found.data)
+        plausible.check_depth(found.data)
+    if isinstance(found, Archived):
+        plausible.check_archived(found)
     return found
-
-
-def _check_depth(value: Any, left: int = _DEEPEST) -> None:
-    if not left:
-        raise ValueError("is nested too deeply")
-    if isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            _check_depth(part, left - 1)
-
-
-def _check_path(path: str) -> None:
-    if "\0" in path or ".." in path.replace("\\", "/").split("/"):
-        raise ValueError("has a path that leads elsewhere")
 
 
 def write(line: Head | Line | dict[str, Any] | str) -> bytes:

@@ -35,15 +35,19 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     cache_write: int
 
 
-def add_turn(db: apsw.Connection, stream: int, turn: Turn) -> bool:
-    """Store a turn; return whether it was not known before."""
+def add_turn(db: apsw.Connection, stream: int, turn: Turn, *, of_archived: bool = False) -> bool:
+    """Store a turn; return whether it was not known before.
+
+    Of what was archived only the turns come that are `of_archived`: those of an archived session, into its own stream.
+    """
     require_redacted(turn.text, turn.model)
     known = db.execute(
         """SELECT t.id, t.at, t.text, m.text FROM turns t LEFT JOIN names m ON m.id = t.model
            WHERE t.key = ? AND t.source = ?""",
         (turn.key, turn.source),
     ).fetchone()
-    if known is None and barred.is_barred(db, stream, turn.key, turn.at):
+    is_barred = barred.is_forgotten if of_archived else barred.is_barred
+    if known is None and is_barred(db, stream, turn.key, turn.at):
         return False
     if known is None:
         db.execute(

@@ -1,4 +1,4 @@
-"""Uniting what an export holds with what a store has: streams, sightings, ids and amendments.
+"""Uniting what an export holds with what a store has: streams, sightings, ids, amendments, and what was learned.
 
 Of two versions of one thing the same stands whichever came first, so the order of imports has no part in the result.
 What is there already stays as it is. Every function works inside the caller's transaction.
@@ -9,11 +9,12 @@ from typing import Any
 
 import apsw
 
-from kioku.redaction import Redacted
-from kioku.store import activities, rollups
+from kioku.redaction import Redacted, redact
+from kioku.store import activities, archive, barred, forgotten, rollups
 from kioku.store.connection import one
-from kioku.store.portable import Amendment
+from kioku.store.portable import Amendment, Discovery, Item
 from kioku.store.sessions import json_text
+from kioku.store.values import count
 
 _FACTS = ("client", "folder", "claim", "owner")
 
@@ -121,12 +122,61 @@ def streams_of(db: apsw.Connection, ids: Iterable[str]) -> tuple[set[int], list[
     return streams, alone
 
 
-def archived(db: apsw.Connection, ids: Iterable[str] | None) -> int:
-    """Count archived sessions, all or of those with some ids: what they were made of is gone."""
-    if ids is None:
-        return int(one(db, "SELECT count(*) FROM archived")[0])
-    query = "SELECT count(*) FROM archived WHERE session = (SELECT seq FROM sessions WHERE id = ?)"
-    return sum(int(one(db, query, (id,))[0]) for id in ids)
+def is_given(db: apsw.Connection, id: str) -> bool:
+    """Tell whether an id is any session's here."""
+    query = """SELECT EXISTS (SELECT 1 FROM anchors WHERE id = ?1) OR EXISTS (SELECT 1 FROM sessions WHERE id = ?1)
+               OR EXISTS (SELECT 1 FROM streams WHERE key = ?2)"""
+    return bool(one(db, query, (id, archive.PREFIX + id))[0])
+
+
+def served(db: apsw.Connection) -> None:
+    """Note that a server records in one of the stores. Safe to repeat."""
+    if not activities.is_served(db):
+        activities.note_served(db)
+
+
+def keep(db: apsw.Connection, keys: Iterable[int]) -> None:
+    """Keep keys of archived reports of which nobody knows whose they are; what is here with its report stays so."""
+    for key in keys:
+        if db.execute("SELECT 1 FROM reports WHERE key = ?", (key,)).fetchone() is None:
+            barred.fold(db, key, None)
+
+
+def discovery(db: apsw.Connection, found: Discovery) -> None:
+    """Unite a discovery: of two versions the later stands, as text of the repository: anybody may have written it."""
+    if found.session is not None and forgotten.has_session(db, found.session):
+        return
+    _newest(db, "discoveries", "updated_at", {
+        "id": redact(found.id), "session_id": _maybe(found.session), "type": redact(found.kind),
+        "content": redact(found.content), "module": _maybe(found.module), "confidence": found.confidence,
+        "state": redact(found.state), "provenance": "repository", "evidence": _maybe(found.evidence),
+        "created_at": found.created_at, "updated_at": found.updated_at,
+    })  # fmt: skip
+
+
+def item(db: apsw.Connection, found: Item) -> None:
+    """Unite an item of what is known of the project: of two versions the later stands."""
+    _newest(db, "context_items", "updated_at", {
+        "id": redact(found.id), "type": redact(found.kind), "content": redact(found.content),
+        "metadata_json": redact(found.metadata), "score": found.score, "recency_factor": found.recency,
+        "access_factor": found.frequency, "last_accessed_at": found.used_at, "access_count": found.accesses,
+        "tokens": found.tokens, "status": found.status, "created_at": found.created_at, "updated_at": found.updated_at,
+    })  # fmt: skip
+
+
+def _newest(db: apsw.Connection, table: str, written: str, row: dict[str, Any]) -> None:
+    """Put a row in place unless the one with its id was written later, or then and is the greater."""
+    names = ", ".join(row)
+    known = db.execute(f"SELECT {names} FROM {table} WHERE id = ?", (row["id"],)).fetchone()
+    if known is not None:
+        was = dict(zip(row, known, strict=True))
+        if (count(was[written]), repr(known)) >= (count(row[written]), repr(tuple(row.values()))):
+            return
+    db.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
+
+
+def _maybe(text: str | None) -> Redacted | None:
+    return None if text is None else redact(text)
 
 
 def runs(db: apsw.Connection, stream: int) -> int:

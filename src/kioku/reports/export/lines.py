@@ -4,7 +4,7 @@ Sessions follow from that; they stand beside it for whoever reads no more than t
 sessions, and of everything else what tells to whom those belong. All text passes through `redact` once more.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import apsw
@@ -12,9 +12,10 @@ import msgspec
 
 from kioku.models import SOURCES, Report
 from kioku.redaction import redact
+from kioku.reports.export import known
 from kioku.reports.export.chosen import Chosen, with_folder
 from kioku.reports.sessions import Judge
-from kioku.store import activities, archive, portable
+from kioku.store import activities, archive, keepsake, portable
 from kioku.store.connection import one
 from kioku.store.portable import Head, Line, Redactor
 from kioku.store.redacting import leaves
@@ -41,14 +42,21 @@ def _lines(db: apsw.Connection, chosen: Chosen | None, now: int, judge: Judge) -
     hide = Redactor()
     parts = None if chosen is None else _stretches(db, chosen)
     streams = activities.all_streams(db) if parts is None else _related(db, parts)
-    # An archived session has figures and no reports to derive it from: its line tells of it, and nothing else does.
-    streams = [stream for stream in streams if not _is_archive(db, stream)]
+    archives = {stream for stream in {*streams, *(parts or ())} if _is_archive(db, stream)}
+    streams = [stream for stream in streams if stream not in archives]
     for stream in streams:
         yield from _stream(db, stream, hide)
     for stream in streams:
         yield from _evidence(db, stream, hide)
+    for stream in sorted(archives):
+        yield from _archived(db, stream, hide)
+    if chosen is None:
+        yield from _kept(keepsake.keys(db, None), None)
     ids = None if chosen is None or parts is None else _ids_of(db, chosen, parts)
     yield from _ids(db, ids, hide)
+    for stream in sorted(archives):
+        yield from _turns(db, stream, _FIRST, _END, hide)
+        yield from _usage(db, stream, _FIRST, _END, hide)
     for stream in streams:
         for since, until in [(_FIRST, _END)] if parts is None else parts.get(stream, []):
             yield from _reports(db, stream, since, until, hide)
@@ -57,6 +65,7 @@ def _lines(db: apsw.Connection, chosen: Chosen | None, now: int, judge: Judge) -
     if chosen is None:
         yield from _quarantined(db, hide)
     yield from _amendments(db, ids, hide)
+    yield from known.lines(db, ids)
     everything = Chosen(empty=True) if chosen is None else chosen
     for exported in everything.sessions(db, now=now, judge=judge):
         yield {"type": "session", **leaves(with_folder(exported))}
@@ -85,8 +94,11 @@ def _is_archive(db: apsw.Connection, stream: int) -> bool:
 
 def _related(db: apsw.Connection, parts: Stretches) -> list[int]:
     """Return the streams of a part, and all that tell to which conversation its servers' calls belong."""
+    beside_archived = """SELECT DISTINCT r.stream FROM runs u JOIN archived_runs r ON r.session = u.session
+                         WHERE u.stream = ?"""
     found = set(parts)
     for stream, runs in parts.items():
+        found |= {row[0] for row in db.execute(beside_archived, (stream,))}
         for since, until in runs:
             query = "SELECT DISTINCT origin FROM reports WHERE stream = ? AND at >= ? AND at < ? AND origin IS NOT NULL"
             found |= {row[0] for row in db.execute(query, (stream, since, until))}
@@ -105,6 +117,9 @@ def _ids_of(db: apsw.Connection, chosen: Chosen, parts: Stretches) -> dict[str, 
     query = """SELECT a.id FROM anchors a WHERE a.stream = ?1 AND EXISTS (
                SELECT 1 FROM reports r WHERE r.key = a.key AND r.stream = ?1 AND r.at >= ?2 AND r.at < ?3)"""
     for stream, runs in parts.items():
+        archived = archive.session_of(db, stream)
+        if archived is not None:
+            found |= dict.fromkeys(archive.ids(db, archived))
         for since, until in runs:
             found |= dict.fromkeys(row[0] for row in db.execute(query, (stream, since, until)))
     return found
@@ -138,6 +153,21 @@ def _evidence(db: apsw.Connection, stream: int, hide: Redactor) -> Iterator[Line
         yield portable.Span(stream=hide(str(key)), since=begin, conversation=hide.maybe(text(conversation)))
 
 
+def _archived(db: apsw.Connection, stream: int, hide: Redactor) -> Iterator[Line]:
+    """Return an archived session, after the keys that it keeps."""
+    seq = archive.session_of(db, stream)
+    if seq is not None:
+        found = keepsake.read(db, seq, hide)
+        yield from _kept(keepsake.keys(db, seq), found.id)
+        yield found
+
+
+def _kept(keys: Sequence[int], session: str | None) -> Iterator[Line]:
+    for start in range(0, len(keys), portable.KEYS_IN_A_LINE):
+        some = keys[start : start + portable.KEYS_IN_A_LINE]
+        yield portable.Kept(session=session, keys=[portable.key_text(key) for key in some])
+
+
 def _ids(db: apsw.Connection, ids: Iterable[str] | None, hide: Redactor) -> Iterator[Line]:
     query = "SELECT a.id, a.key, a.created_at, s.key FROM anchors a LEFT JOIN streams s ON s.id = a.stream"
     if ids is None:
@@ -145,8 +175,6 @@ def _ids(db: apsw.Connection, ids: Iterable[str] | None, hide: Redactor) -> Iter
     else:
         rows = (row for id in ids for row in db.execute(f"{query} WHERE a.id = ?", (id,)))
     for id, key, created_at, stream in rows:
-        if stream is not None and str(stream).startswith(archive.PREFIX):
-            continue
         yield portable.Id(
             id=hide(str(id)), created_at=count(created_at), stream=hide.maybe(text(stream)),
             key=portable.key_text(key) if isinstance(key, int) else None,
