@@ -11,7 +11,7 @@ import pytest
 
 from tests.capture.test_import import own
 from tests.capture.test_together import SESSION, call, marked, send, sessions
-from tests.support import PATIENCE_S, Server, kioku, rows, wait_until
+from tests.support import PATIENCE_S, Clock, Server, kioku, rows, wait_until
 
 __all__ = ["marked"]
 
@@ -101,6 +101,55 @@ run(["sessions", "list"])
     (session,) = sessions(marked)
     assert (session["tool_calls"], session["files"]) == (2, 3)
     assert at_home(marked) == []
+
+
+def test_archived_sessions_move_too_and_what_is_told_of_them_again_counts_nothing(
+    marked: Path, home: Path, clock: Clock
+) -> None:
+    work(marked)
+    (before,) = at_home(marked)
+    clock.shift(3 * 24 * 60)
+    archived = kioku("sessions", "archive", "--own", "--older-than", "1d", "--force", cwd=marked, env=clock.env)
+    assert archived.returncode == 0, archived.stderr
+    with Server(marked, env=clock.env) as server:
+        server.initialize()
+        server.end()
+    listed = json.loads(kioku("sessions", "list", "--json", cwd=marked, env=clock.env).stdout)["sessions"]
+    (session,) = listed
+    changed = {"folder", "status", "end_reason", "ended_at", "project_id", "updated_at", "span_ms"}
+    assert {name: session[name] for name in session.keys() - changed} == {
+        name: before[name] for name in session.keys() - changed
+    }
+    assert session["status"] == "archived"
+    assert rows(marked, "SELECT path, reads, edits FROM session_files ORDER BY path") == [
+        ("a.py", 0, 1), ("b.py", 0, 1), ("c.py", 0, 1),
+    ]  # fmt: skip
+    assert rows(marked, "SELECT role, text FROM session_turns ORDER BY at") == [
+        ("user", "please mend it"), ("assistant", "mended"),
+    ]  # fmt: skip
+    for table in ("reports", "turns", "sessions", "anchors", "streams", "folded", "archived", "archived_runs"):
+        assert rows(own(home).parent.parent, f"SELECT count(*) FROM {table}") == [(0,)], table
+    call(marked, "PreToolUse", "toolu_with_a_long_id_0001", file_path=f"{marked}/a.py")
+    again = json.loads(kioku("sessions", "list", "--json", cwd=marked, env=clock.env).stdout)["sessions"]
+    assert again == listed
+    assert "same rows as before" in kioku("doctor", "--rebuild", cwd=marked, env=clock.env).stdout
+
+
+def test_what_waits_for_its_time_comes_home_with_its_conversation(marked: Path, clock: Clock) -> None:
+    send(marked, "UserPromptSubmit", prompt="now")
+    clock.shift(5 * 60)
+    later = {"file_path": f"{marked}/later.py"}
+    send(
+        marked, "PreToolUse", tool_name="Edit", tool_use_id="toolu_with_a_long_id_0009", tool_input=later, env=clock.env
+    )  # fmt: skip
+    at_home(marked)
+    with Server(marked) as server:
+        server.initialize()
+        server.end()
+    sessions(marked)
+    assert rows(marked, "SELECT count(*) FROM quarantine") == [(1,)]
+    kioku("sessions", "list", cwd=marked, env=clock.env)
+    assert rows(marked, "SELECT path FROM session_files") == [("later.py",)]
 
 
 @pytest.mark.parametrize("place", ["beside", "project/inside"])

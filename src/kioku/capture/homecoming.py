@@ -15,11 +15,12 @@ from kioku import hook, project, times
 from kioku.errors import KiokuError
 from kioku.project import Project
 from kioku.redaction import Redacted
-from kioku.sessions import combining, joining, record
+from kioku.sessions import archiving, combining, joining, record
 from kioku.settings import user_folder
-from kioku.store import activities, forgotten, moving
+from kioku.store import activities, archive, forgotten, keepsake, moving
 from kioku.store.moving import Carried
 from kioku.store.opening import open_store
+from kioku.store.portable import Redactor
 from kioku.store.store import Store
 from kioku.workspace.worktree import linked_worktrees
 
@@ -58,6 +59,9 @@ def bring(where: Project, store: Store, timeout_ms: int) -> int:
         try:
             store.write(partial(forgotten.carry, given=own.read(forgotten.carried)))
             for root in _roots(where):
+                # Archived sessions first: their conversations' new homes must know them when something late is told.
+                for stream in own.read(partial(archive.own_streams, folder=root)):
+                    _bring_archived(own, store, stream, (root, where.root), timeout_ms)
                 for stream in own.read(partial(activities.in_folder, folder=root)):
                     carried = own.read(partial(moving.read, stream=stream))
                     _put(store, carried, (root, where.root), timeout_ms)
@@ -75,19 +79,63 @@ def bring(where: Project, store: Store, timeout_ms: int) -> int:
     return moved
 
 
+def _relocate(roots: tuple[str, str], path: Redacted) -> Redacted:
+    bases = (root.rstrip(os.sep) + os.sep for root in roots)
+    base = next((base for base in bases if path.startswith(base)), "")
+    return Redacted(path[len(base) :])  # a part of what was redacted is redacted
+
+
+def _bring_archived(own: Store, store: Store, stream: int, roots: tuple[str, str], timeout_ms: int) -> None:
+    """Move an archived session; one of which the project's store knows a part stays where it is, as it is."""
+    seq = own.read(partial(archive.session_of, stream=stream))
+    if seq is None:
+        return
+    hide = Redactor()
+    found = own.read(partial(keepsake.read, seq=seq, hide=hide))
+    keys = own.read(partial(keepsake.keys, seq=seq))
+    carried = own.read(partial(moving.read, stream=stream))
+    relocated = keepsake.relocated(found, partial(_relocate, roots))
+
+    def work(db: apsw.Connection) -> bool:
+        now = times.now_ms()
+        place = activities.find_stream(db, carried.key)
+        if place is None:
+            known = keepsake.known(db, keys)
+            if any(known) and sum(known) < len(keys):
+                return False
+            for key in {*(run[0] for run in found.runs), *(part.stream for part in found.parts)}:
+                activities.stream(
+                    db, hide(key), project_id=store.project_id, owner=None, timeout_ms=timeout_ms, now=now
+                )
+            if any(known):  # all of it was told there too
+                moving.lead(db, carried)
+            else:
+                archiving.take_over(db, relocated, keys, project_id=store.project_id, hide=hide)
+                place = activities.find_stream(db, carried.key)
+        if place is not None:
+            moving.put(db, place, carried, partial(_relocate, roots), now, of_archived=True)
+        combining.put_in_force(db)
+        record.derive_stale(db, now=now)
+        return True
+
+    if store.write(work):
+        own.write(partial(_remove_archived, seq=seq))
+
+
+def _remove_archived(db: apsw.Connection, seq: int) -> None:
+    keepsake.remove(db, seq)
+    combining.put_in_force(db)
+    record.derive_stale(db, now=times.now_ms())
+
+
 def _put(store: Store, carried: Carried, roots: tuple[str, str], timeout_ms: int) -> None:
     now = times.now_ms()
-    bases = tuple(root.rstrip(os.sep) + os.sep for root in roots)
-
-    def relocate(path: Redacted) -> Redacted:
-        base = next((base for base in bases if path.startswith(base)), "")
-        return Redacted(path[len(base) :])  # a part of what was redacted is redacted
 
     def work(db: apsw.Connection) -> None:
         stream = activities.stream(
             db, Redacted(carried.key), project_id=store.project_id, owner=None, timeout_ms=timeout_ms, now=now
         )
-        processes = moving.put(db, stream, carried, relocate, now)
+        processes = moving.put(db, stream, carried, partial(_relocate, roots), now)
         combining.put_in_force(db)  # what it is merged with may be here already, or come next
         for process in processes:
             joining.join_under(db, process, project_id=store.project_id, timeout_ms=timeout_ms, now=now)

@@ -232,6 +232,12 @@ def has_releasable(db: apsw.Connection, now: int) -> bool:
     return db.execute("SELECT 1 FROM quarantine WHERE at <= ? LIMIT 1", (now + FUTURE_LIMIT_MS,)).fetchone() is not None
 
 
+def waiting(db: apsw.Connection, key: str) -> list[Report]:
+    """Return the reports of the stream with a key that wait in quarantine."""
+    found = db.execute("SELECT report FROM quarantine WHERE stream_key = ? ORDER BY at, key, source", (key,))
+    return [Report.from_json(row[0]) for row in found]
+
+
 def release(db: apsw.Connection, now: int) -> list[tuple[str, Report]]:
     """Take the reports whose time has come out of quarantine, as (stream key, report)."""
     rows = list(db.execute("SELECT stream_key, report FROM quarantine WHERE at <= ?", (now + FUTURE_LIMIT_MS,)))

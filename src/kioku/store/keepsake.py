@@ -5,13 +5,13 @@ the keys of its reports. Turns, usage and ids are lines of their own. Every func
 transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 import apsw
 import msgspec
 
-from kioku.redaction import redact
+from kioku.redaction import Redacted, redact
 from kioku.store import archive, barred, forgotten, merges, rollups, sessions
 from kioku.store.connection import one
 from kioku.store.merges import Member
@@ -20,12 +20,13 @@ from kioku.store.portable import CLOCKS, KINDS, Archived, Redactor
 from kioku.store.portable import Member as Piece
 from kioku.store.redacting import leaves
 from kioku.store.values import count, text, whole
-from kioku.summaries import Digest, Stretch, Tally
+from kioku.summaries import EDIT, READ, Digest, Stretch, Tally
 
 _TEXTS: Final = (
     "end_reason", "title", "continues", "owner", "client", "client_version", "branch", "phase",
 )  # fmt: skip
 _NUMBERS: Final = ("created_at", "updated_at", "block_start_at", "timeout_ms", "activities", "tool_calls", "files")
+_PATHS: Final = (KINDS[READ], KINDS[EDIT])  # what is counted by path
 _MAYBE: Final = ("ended_at", "branch_at", "active_ms", "agent_ms", "waiting_ms")
 
 
@@ -175,6 +176,18 @@ def digest(found: Archived, hide: Redactor) -> Digest:
         },
         [(at, hide(name)) for at, name in dict(found.branches).items()],
     )
+
+
+def relocated(found: Archived, relocate: Callable[[Redacted], Redacted]) -> Archived:
+    """Return an archived session as it is in the store of the project that its folder belongs to."""
+    counts = {
+        kind: [(slot, relocate(redact(name)) if kind in _PATHS else name, number) for slot, name, number in told]
+        for kind, told in found.counts.items()
+    }
+    return msgspec.structs.replace(
+        found, folder=None, metadata={name: told for name, told in found.metadata.items() if name != "folder"},
+        counts=counts, touched=[(relocate(redact(path)), *numbers) for path, *numbers in found.touched],
+    )  # fmt: skip
 
 
 def holder(db: apsw.Connection, key: int) -> int | None:

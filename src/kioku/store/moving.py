@@ -12,7 +12,7 @@ import msgspec
 
 from kioku.models import Report
 from kioku.redaction import Redacted
-from kioku.store import activities, rollups, turns
+from kioku.store import activities, keepsake, rollups, turns
 from kioku.store.turns import Spent, Turn
 from kioku.store.values import text
 
@@ -42,7 +42,8 @@ def read(db: apsw.Connection, stream: int) -> Carried:
         (stream,),
     )
     return Carried(
-        key=str(key), version=text(version), reports=activities.load_whole(db, stream),
+        key=str(key), version=text(version),
+        reports=[*activities.load_whole(db, stream), *activities.waiting(db, str(key))],
         turns=[
             Turn(key=k, source=source, at=at, role=role, text=Redacted(words), model=_known(model))
             for k, source, at, role, words, model in said
@@ -68,17 +69,23 @@ def read(db: apsw.Connection, stream: int) -> Carried:
 
 
 def put(
-    db: apsw.Connection, stream: int, carried: Carried, relocate: Callable[[Redacted], Redacted], now: int
+    db: apsw.Connection,
+    stream: int,
+    carried: Carried,
+    relocate: Callable[[Redacted], Redacted],
+    now: int,
+    *,
+    of_archived: bool = False,
 ) -> list[str]:
     """Put a conversation into a stream; return the processes under which it was seen. Derive its sessions afterwards.
 
-    `relocate` says what a path becomes.
+    `relocate` says what a path becomes. With `of_archived`, the stream is an archived session's own.
     """
     for report in carried.reports:
         path = None if report.path is None else relocate(report.path)
         activities.add(db, stream, msgspec.structs.replace(report, path=path), now=now)
     for turn in carried.turns:
-        turns.add_turn(db, stream, turn)
+        turns.add_turn(db, stream, turn, of_archived=of_archived)
     for spent in carried.spent:
         turns.add_usage(db, stream, spent)
     if carried.version is not None:
@@ -87,14 +94,28 @@ def put(
         db.execute("INSERT OR IGNORE INTO sightings VALUES (?, ?, ?, ?, ?)", (process, stream, *times))
     for id, key, created_at in carried.rows["anchors"]:
         db.execute("INSERT OR IGNORE INTO anchors VALUES (?, ?, ?, ?)", (id, stream, key, created_at))
+    _decide(db, carried)
+    activities.mark_stale(db, stream)
+    return [row[0] for row in carried.rows["sightings"]]
+
+
+def lead(db: apsw.Connection, carried: Carried) -> None:
+    """Let the ids of a conversation lead to the sessions that have its reports already."""
+    for id, key, created_at in carried.rows["anchors"]:
+        holder = keepsake.holder(db, key)
+        if holder is not None:
+            db.execute("INSERT OR IGNORE INTO anchors VALUES (?, ?, ?, ?)", (id, holder, key, created_at))
+            activities.mark_stale(db, holder)
+    _decide(db, carried)
+
+
+def _decide(db: apsw.Connection, carried: Carried) -> None:
     for amendment in carried.rows["amendments"]:
         known = db.execute(
             "SELECT 1 FROM amendments WHERE (made_at, kind, session_id, data) = (?, ?, ?, ?)", amendment
         ).fetchone()
         if known is None:
             db.execute("INSERT INTO amendments (made_at, kind, session_id, data) VALUES (?, ?, ?, ?)", amendment)
-    activities.mark_stale(db, stream)
-    return [row[0] for row in carried.rows["sightings"]]
 
 
 def remove(db: apsw.Connection, stream: int) -> None:
@@ -111,8 +132,9 @@ def remove(db: apsw.Connection, stream: int) -> None:
               "timeouts", "reports")  # fmt: skip
     for table in tables:
         db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))
-    db.execute("DELETE FROM archived_runs WHERE stream = ?", (stream,))  # those sessions stay here, with their turns
     db.execute("DELETE FROM stream_spans WHERE conversation = ?", (stream,))
+    db.execute("DELETE FROM quarantine WHERE stream_key = (SELECT key FROM streams WHERE id = ?)", (stream,))
+    db.execute("DELETE FROM archived_runs WHERE stream = ?", (stream,))  # of those that had to stay
     db.execute("DELETE FROM streams WHERE id = ?", (stream,))
 
 
