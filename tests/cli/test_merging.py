@@ -156,3 +156,35 @@ def test_sessions_of_one_work_are_merged_by_themselves_if_that_is_set(
         apart = len(asked("sessions", "list", cwd=project, env=env)["sessions"])
         assert apart == 2
         assert len(asked("sessions", "list", cwd=project, env=env)["sessions"]) == apart
+
+
+def test_statistics_have_the_same_time_and_numbers_after_a_merge_and_fewer_sessions(
+    project: Path, clock: Clock
+) -> None:
+    (project / "a.py").write_text("VALUE = 1\n")
+    with Server(project, env=clock.env) as one, Server(project, env=clock.env) as other:  # side by side
+        for server in (one, other):
+            server.initialize()
+            server.call("read_file", path="a.py")
+        clock.shift(3)
+        for server in (other, one):
+            server.call("grep_codebase", pattern="VALUE")
+            server.end()
+    clock.shift(60)
+    ids = [row[0] for row in rows(project, "SELECT id FROM sessions")]
+    before = asked("stats", "all", cwd=project, env=clock.env)
+    asked("sessions", "merge", *ids, cwd=project, env=clock.env)
+    after = asked("stats", "all", cwd=project, env=clock.env)
+    assert (before["sessions"], after["sessions"]) == (2, 1)
+    union_ms = before["clocks"]["union_ms"]
+    assert before["clocks"]["active_ms"] > union_ms > 0
+    assert after["clocks"]["active_ms"] == after["clocks"]["union_ms"] == union_ms
+    for name in ("calls", "prompts", "reads", "edits", "grid"):
+        assert after[name] == before[name], name
+    for kind in ("files", "tools"):
+        for share in (*before[kind], *after[kind]):
+            del share["sessions"]
+        assert after[kind] == before[kind]
+    asked("sessions", "unmerge", ids[0], cwd=project, env=clock.env)
+    again = asked("stats", "all", cwd=project, env=clock.env)
+    assert (again["sessions"], again["clocks"], again["grid"]) == (2, before["clocks"], before["grid"])
