@@ -5,12 +5,12 @@ import random
 import apsw
 import pytest
 
-from kioku.sessions import record, settling
+from kioku.sessions import combining, record, settling
 from kioku.store import activities
 from tests.retention.test_archive import NOW, archive_all, told
 from tests.retention.test_archive_of_merged import merged, stream_of
 from tests.retention.test_delete import remove, statistics_of
-from tests.sessions.stage import Stage
+from tests.sessions.stage import HOUR, T0, Stage, read
 
 
 def traces(stage: Stage, ids: list[str]) -> list[str]:
@@ -61,3 +61,22 @@ def test_a_merged_session_goes_whole_and_stays_away_whatever_is_told_again(seed:
         assert (stage.projection(), statistics_of(stage)) == (left, figures)
         stage.rebuild(NOW)
         assert (stage.projection(), statistics_of(stage)) == (left, figures)
+
+
+def test_of_what_was_merged_with_others_and_taken_back_no_decision_keeps_the_name_and_theirs_stand() -> None:
+    with Stage() as stage:
+        for number, name in enumerate(("claude:one", "claude:two", "claude:three")):
+            stage.take(stage.stream(name), [read(2 * number, number * HOUR, "a.py")], T0 + number * HOUR)
+        stage.sweep(NOW)
+        one, two, three = sorted(stage.projection(), key=lambda id: str(stage.projection()[id][2]))
+        stage.store.write(lambda db: combining.merge(db, [one, three], now=NOW))
+        stage.store.write(lambda db: combining.merge(db, [one, two], now=NOW))
+        stage.store.write(lambda db: combining.unmerge(db, one, now=NOW))
+        remove(stage, [two])
+        assert traces(stage, [two]) == []
+        assert list(stage.projection()) == [one]
+        assert stage.resolve(three, NOW) == one
+        stage.rebuild(NOW)
+        assert list(stage.projection()) == [one]
+        stage.store.write(lambda db: combining.unmerge(db, one, now=NOW))
+        assert set(stage.projection()) == {one, three}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import apsw
 
-from kioku.sessions import archiving, record, settling
+from kioku.sessions import archiving, combining, record, settling
 from kioku.sessions.lease import Verdict
 from kioku.store import archive, deleting, rollups
 from kioku.store.deleting import Found
@@ -13,6 +13,7 @@ from kioku.store.deleting import Found
 def delete(db: apsw.Connection, found: Found, judge: Callable[[str], Verdict], *, now: int) -> None:
     """Delete sessions; what remains of their conversations, and every figure, is made anew without them."""
     names = deleting.remove(db, found, lambda owner: judge(owner) is Verdict.ALIVE, now=now)
+    combining.put_in_force(db)
     record.derive_stale(db, now=now)
     for seq in archive.all_archived(db):
         if rollups.is_outdated(db, seq):

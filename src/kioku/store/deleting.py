@@ -12,7 +12,7 @@ import apsw
 import msgspec
 
 from kioku import times
-from kioku.models import SWEEP
+from kioku.models import SWEEP, new_id
 from kioku.store import archive, forgotten, rollups
 from kioku.store.archive import Piece
 from kioku.store.barred import SLACK
@@ -178,6 +178,12 @@ def _remove_rows(db: apsw.Connection, found: Found) -> None:
     for id in found.ids:
         for table, column in (("amendments", "session_id"), ("anchors", "id"), ("merge_groups", "id"), ("cuts", "id")):
             db.execute(f"DELETE FROM {table} WHERE {column} = ?", (id,))
+        # What was decided about others with it stays in force, under a name that leads nowhere.
+        db.execute(
+            """UPDATE amendments SET data = replace(data, ?1, ?2)
+               WHERE kind IN ('merged', 'unmerged', 'split') AND instr(data, ?1)""",
+            (f'"{id}"', f'"{new_id()}"'),
+        )
         quoting = "SELECT id FROM discoveries WHERE session_id = ?1 OR instr(evidence, ?1) OR instr(content, ?1)"
         for row in list(db.execute(quoting, (id,))):
             db.execute("DELETE FROM discoveries WHERE id = ?", row)
