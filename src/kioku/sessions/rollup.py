@@ -7,7 +7,7 @@ functions. Time that several sessions share counts once in `together`, and for e
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 from kioku import times
@@ -38,12 +38,17 @@ from kioku.summaries import (
 
 
 def day(number: int, parts: Iterable[Part]) -> Day:
-    """Make the rollup of a UTC day out of the sessions that may have something in it; empty ones count nowhere."""
+    """Make the rollup of a UTC day out of the sessions that may have something in it; empty ones count nowhere.
+
+    It depends on the set of them alone, so that a store that was read back has the same bytes.
+    """
     start = number * times.DAY
     found = Day(day=number)
     slots = found.slots
     active: list[Stretch] = []
-    for part in sorted(parts, key=lambda part: (part.started_at, part.seq)):
+    lengths: list[tuple[int, int]] = []
+    gaps: list[tuple[int, int]] = []
+    for part in parts:
         if part.empty:
             continue
         if part.agent_ms is not None:
@@ -61,12 +66,14 @@ def day(number: int, parts: Iterable[Part]) -> Day:
         if 0 <= slot < SLOTS:
             slots[AT["begun"] + slot] += 1
             if part.active_ms is not None:
-                found.lengths.extend((slot, min(part.active_ms, _MOST)))
+                lengths.append((slot, min(part.active_ms, _MOST)))
         for at, gap in _gaps(part):
             if start <= at < start + times.DAY:
-                found.gaps.extend(((at - start) // SLOT, min(gap, _MOST)))
+                gaps.append(((at - start) // SLOT, min(gap, _MOST)))
     for stretch in union(active):
         _spread(slots, AT["together"], stretch, start)
+    found.lengths.extend(chain.from_iterable(sorted(lengths)))
+    found.gaps.extend(chain.from_iterable(sorted(gaps)))
     return found
 
 
