@@ -20,6 +20,7 @@ _CELL = times.DAY  # no zone has changed its clocks twice within a week since 19
 _AROUND = 26 * times.HOUR  # no zone is farther from UTC
 
 _WORDS = ("today", "yesterday", "week", "last week", "month", "last month", "year", "last year", "all")
+_DATES = "say 2026-03-01, 2026-03, 2026, today, yesterday, week, month or year"
 _HINT = "say today, yesterday, week, month, year, last week, all, 2026-03-01, 2026-03, 2026 or 2026-03-01..2026-03-14"
 
 
@@ -99,8 +100,30 @@ class Calendar:
         last = min(last, today)
         return Range(first, last, self._start(first.toordinal()), self._start(last.toordinal() + 1))
 
+    def span(self, text: str, now: int) -> tuple[int, int]:
+        """Return the instants between which the days lie that a part of a range names; they may be in the future.
+
+        Raises UsageError for what names none, and for `all`.
+        """
+        name = " ".join(text.split()).lower()
+        found = None if name == "all" else self._days(name, self.date_of(now), None)
+        if found is None:
+            raise UsageError(f"'{_short(text)}' is no date", hint=_DATES)
+        return self._start(found[0].toordinal()), self._start(found[1].toordinal() + 1)
+
     def _named(self, text: str, words: str, today: date, earliest: int | None) -> tuple[date, date]:
-        """Return the first and the last day of what one word names."""
+        """Return the first and the last day of what one side of a range names."""
+        found = self._days(text, today, earliest)
+        if found is not None:
+            return found
+        if not words.strip():
+            raise UsageError("an empty text is no range of days", hint=_HINT)
+        if not text:
+            raise UsageError(f"'{_short(words)}' lacks an end", hint=_HINT)
+        raise UsageError(f"'{_short(text)}' is no range of days", hint=_nearest(text))
+
+    def _days(self, text: str, today: date, earliest: int | None) -> tuple[date, date] | None:
+        """Return the first and the last day of a word or a date; None for what is neither."""
         if text in _WORDS:
             return self._word(text, today, earliest)
         for form, first_of, length in _FORMS:
@@ -113,11 +136,7 @@ class Calendar:
                 if first < _EARLIEST:
                     raise UsageError(f"'{_short(text)}' is before 1970: nothing was recorded then", hint=_HINT)
                 return first, last
-        if not words.strip():
-            raise UsageError("an empty text is no range of days", hint=_HINT)
-        if not text:
-            raise UsageError(f"'{_short(words)}' lacks an end", hint=_HINT)
-        raise UsageError(f"'{_short(text)}' is no range of days", hint=_nearest(text))
+        return None
 
     def _word(self, word: str, today: date, earliest: int | None) -> tuple[date, date]:
         name = word.removeprefix("last ")

@@ -121,9 +121,15 @@ class Settings(NamedTuple):
     @property
     def calendar(self) -> days.Calendar:
         """Return the person's days."""
-        zone, starts = self.text("time.zone"), days.minutes_of(self.text("time.day_starts"))
+        starts = days.minutes_of(self.text("time.day_starts"))
         assert starts is not None
-        return days.Calendar(None if zone == SYSTEM_ZONE else zone, starts)
+        return days.Calendar(self.zone, starts)
+
+    @property
+    def zone(self) -> str | None:
+        """Return the name of the person's zone; None is the system's."""
+        zone = self.text("time.zone")
+        return None if zone == SYSTEM_ZONE else zone
 
     @property
     def merge_within_ms(self) -> int:

@@ -6,6 +6,10 @@ something a person reads, or reads the clock. Rules never call `now_ms`; they ar
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -20,6 +24,7 @@ def _wall_clock() -> int:
 
 
 _clock: Callable[[], int] = _wall_clock
+_zone: "tzinfo | None" = None  # the system's
 
 
 def now_ms() -> int:
@@ -31,6 +36,17 @@ def use_clock(clock: Callable[[], int]) -> None:
     """Replace the clock of this process: for tests that must not wait for half an hour."""
     global _clock
     _clock = clock
+
+
+def use_zone(name: str | None) -> None:
+    """Show and read local times of this process in a named zone; None is the system's. It must exist."""
+    global _zone
+    if name is None:
+        _zone = None
+    else:
+        from zoneinfo import ZoneInfo
+
+        _zone = ZoneInfo(name)
 
 
 def shifted_clock(offset_file: str) -> Callable[[], int]:
@@ -48,12 +64,22 @@ def shifted_clock(offset_file: str) -> Callable[[], int]:
 
 def local_text(instant: int, *, seconds: bool = False) -> str:
     """Write an instant in the person's zone: `2026-11-22 14:05`; out of the calendar's range: the bare number."""
-    from datetime import datetime
-
     if not 0 <= instant <= _LONGEST_SHOWN:
         return f"{instant} ms"
-    shown = datetime.fromtimestamp(instant / 1000).astimezone()
-    return shown.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+    return local_time(instant).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def local_time(instant: int) -> "datetime":
+    """Return what the calendar and the clock in the person's zone show at an instant of the years 1 to 9998."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(instant / 1000, UTC).astimezone(_zone)
+
+
+def instant_of(local: "datetime") -> int:
+    """Return the instant at which they show that, in ms; one that comes twice is the first, unless it says which."""
+    known = local if local.tzinfo is not None or _zone is None else local.replace(tzinfo=_zone)
+    return round(known.timestamp() * 1000)
 
 
 def iso_text(instant: int) -> str:
@@ -112,11 +138,10 @@ def parse_since(text: str, now: int) -> int | None:
     unit = {"m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}.get(wanted[-1:])
     if unit is not None and wanted[:-1].isdecimal() and len(wanted) < 9:
         return now - int(wanted[:-1]) * unit
-    midnight = datetime.fromtimestamp(now / 1000).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = local_time(now).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     days = {"today": 0, "yesterday": 1}.get(wanted)
     try:
-        found = datetime.fromisoformat(text.strip()) if days is None else midnight - timedelta(days=days)
-        return round((found if found.tzinfo else found.astimezone()).timestamp() * 1000)
+        return instant_of(datetime.fromisoformat(text.strip()) if days is None else midnight - timedelta(days=days))
     except (ValueError, OverflowError):
         return None
 
@@ -127,22 +152,3 @@ def parse_age(text: str) -> int | None:
     unit = {"h": HOUR, "d": DAY, "w": 7 * DAY, "y": 365 * DAY}.get(wanted[-1:])
     is_number = wanted[:-1].isdecimal() and wanted.isascii() and len(wanted) < 9
     return None if unit is None or not is_number else int(wanted[:-1]) * unit
-
-
-def parse_date(text: str) -> tuple[int, int] | None:
-    """Read a day (`2026-11-22`) or a month (`2026-11`) of the person's zone: its first instant, and that after it.
-
-    Returns None for what is neither.
-    """
-    from datetime import date, datetime, time, timedelta
-
-    wanted = text.strip()
-    is_month = len(wanted) == 7
-    try:
-        first = date.fromisoformat(f"{wanted}-01" if is_month else wanted)
-        after = first + timedelta(days=32 if is_month else 1)
-        after = after.replace(day=1) if is_month else after
-        since, until = (datetime.combine(day, time()).astimezone().timestamp() for day in (first, after))
-    except (ValueError, OverflowError, OSError):
-        return None
-    return round(since * 1000), round(until * 1000)

@@ -123,6 +123,11 @@ def test_the_persons_zone_says_which_day_a_session_belongs_to(
     assert len(shown("sessions", "suggest", *ALWAYS, cwd=project)["suggestions"]) == 1
     monkeypatch.setenv("TZ", "XXX-13:45")  # there midnight lies between the two
     assert shown("sessions", "suggest", *ALWAYS, cwd=project)["suggestions"] == []
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("KIOKU_TIME_ZONE", "Pacific/Kiritimati")
+    assert len(shown("sessions", "suggest", *ALWAYS, cwd=project)["suggestions"]) == 1
+    monkeypatch.setenv("KIOKU_TIME_DAY_STARTS", "00:30")  # between the two as well
+    assert shown("sessions", "suggest", *ALWAYS, cwd=project)["suggestions"] == []
 
 
 def test_a_session_that_still_runs_is_never_suggested(project: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -70,12 +71,16 @@ def test_merged_sessions_are_one_row_and_taken_back_they_are_what_they_were(
     assert listed(project, clock) == before
 
 
-def test_a_split_session_is_two_and_merging_them_takes_it_back(worked: tuple[Path, Clock, list[str]]) -> None:
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo", "America/St_Johns"])
+def test_a_split_session_is_two_and_merging_them_takes_it_back(
+    worked: tuple[Path, Clock, list[str]], zone: str | None
+) -> None:
     project, clock, ids = worked
+    env = {**clock.env, **({"KIOKU_TIME_ZONE": zone} if zone else {})}
     before = listed(project, clock)
     (start,) = (session["started_at"] for session in before if session["id"] == ids[0])
-    at = datetime.fromtimestamp(start / 1000 + 300).isoformat(" ", "seconds")  # noqa: DTZ006
-    result = kioku("sessions", "split", ids[0][:8], at, cwd=project, env=clock.env)
+    at = datetime.fromtimestamp(start / 1000 + 300, ZoneInfo(zone) if zone else None).replace(tzinfo=None)
+    result = kioku("sessions", "split", ids[0][:8], at.isoformat(" ", "seconds"), cwd=project, env=env)
     assert result.returncode == 0, result.stderr
     assert len(listed(project, clock)) == 4
     take_back = next(line for line in result.stdout.splitlines() if "kioku sessions merge" in line)

@@ -1,11 +1,14 @@
 """`kioku sessions list` and the tool `sessions`: the same sessions for the same question, clear answers to odd ones."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from kioku.days import Calendar
 from tests.capture.test_together import send
 from tests.support import Clock, Server, kioku, rows
 from tests.workspace.repositories import git, make_repository
@@ -84,6 +87,28 @@ def test_dates_are_days_and_months_of_the_persons_own(worked: Path) -> None:
     assert clients(worked, "--since", first[:7]) == ["claude-code", "codex-mcp", "zed"]
     assert clients(worked, "--until", "2001-02") == []
     assert clients(worked, "--since", "2199-01-01") == []
+
+
+@pytest.mark.parametrize("starts", ["00:00", "04:00"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])  # wherever the test runs, one is another
+def test_a_day_of_the_list_is_one_of_the_statistics_and_times_are_of_its_zone(
+    worked: Path, zone: str, starts: str
+) -> None:
+    env = {"KIOKU_TIME_ZONE": zone, "KIOKU_TIME_DAY_STARTS": starts}
+    calendar = Calendar(zone, int(starts[:2]) * 60)
+    for id, begun in rows(worked, "SELECT id, started_at FROM sessions WHERE empty = 0"):
+        day = calendar.date_of(begun).isoformat()
+        done = kioku("sessions", "list", "--since", day, "--until", day, cwd=worked, env=env)
+        (line,) = done.stdout.splitlines()
+        shown = datetime.fromtimestamp(begun / 1000, ZoneInfo(zone))
+        assert line.split("\t")[:2] == [id[:8], f"{shown:%Y-%m-%d %H:%M}"]
+        counted = kioku("stats", day, "--json", cwd=worked, env=env)
+        assert json.loads(counted.stdout)["sessions"] == 1
+        with Server(worked, env=env) as server:
+            server.initialize()
+            answer = server.call("sessions", action="list", since=day, until=day)
+            assert f"{id[:8]}  {shown:%Y-%m-%d %H:%M}" in answer["content"][0]["text"]
+            server.end()
 
 
 def test_the_hidden_sessions_that_are_counted_are_those_that_fit(worked: Path) -> None:

@@ -2,7 +2,6 @@
 
 import fnmatch
 import json
-import time
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kioku.days import Calendar
 from kioku.errors import UsageError
 from kioku.models import FILE_EDIT, FILE_READ, HOOK, PROMPT, SERVER_START, TRANSCRIPT, Report, Session
 from kioku.redaction import redact
@@ -219,40 +219,46 @@ def test_topics_that_are_no_json_are_passed_over() -> None:
         assert not asked(stage, Wanted(text="broken")).sessions
 
 
-def test_days_and_months_have_their_first_and_last_instant(monkeypatch: pytest.MonkeyPatch) -> None:
-    hour = 3_600_000
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    try:
-        assert lengths("2026-11-22", "2026-11-22") == 24 * hour
-        assert lengths("2026-03-29", "2026-03-29") == 23 * hour
-        assert lengths("2026-10-25", "2026-10-25") == 25 * hour
-        assert lengths("2026-02", "2026-02") == 28 * 24 * hour
-        assert lengths("2025-12", "2026-01-01") == 32 * 24 * hour
-        assert stretch("2026-11-22", None) == (1_795_302_000_000, None)
-        assert stretch(None, "2026-11-21") == (None, 1_795_302_000_000)
-    finally:
-        monkeypatch.delenv("TZ")
-        time.tzset()
+BERLIN = Calendar("Europe/Berlin")
+
+
+def test_days_months_and_years_have_their_first_and_last_instant() -> None:
+    assert lengths("2026-11-22", "2026-11-22") == 24 * HOUR
+    assert lengths("2026-03-29", "2026-03-29") == 23 * HOUR
+    assert lengths("2026-10-25", "2026-10-25") == 25 * HOUR
+    assert lengths("2026-02", "2026-02") == 28 * 24 * HOUR
+    assert lengths("2025-12", "2026-01-01") == 32 * 24 * HOUR
+    assert lengths("2026", "2026") == 365 * 24 * HOUR
+    assert lengths("yesterday", "Today") == 48 * HOUR
+    assert stretch("2026-11-22", None, BERLIN, NOW) == (1_795_302_000_000, None)
+    assert stretch(None, "2026-11-21", BERLIN, NOW) == (None, 1_795_302_000_000)
+
+
+def test_a_day_begins_when_the_persons_does() -> None:
+    late = Calendar("Europe/Berlin", 240)
+    assert stretch("2026-11-22", "2026-11-22", late, NOW) == (
+        1_795_302_000_000 + 4 * HOUR,
+        1_795_302_000_000 + 28 * HOUR,
+    )
 
 
 def lengths(since: str, until: str) -> int:
-    first, last = stretch(since, until)
+    first, last = stretch(since, until, BERLIN, NOW)
     assert first is not None
     assert last is not None
     return last - first
 
 
-@pytest.mark.parametrize("wrong", ["", "soon", "2026-13", "2026-02-30", "2026", "22.11.2026", "-1", "2026-11-22T10:00"])
+@pytest.mark.parametrize("wrong", ["", "soon", "all", "2026-13", "2026-02-30", "22.11.2026", "-1", "2026-11-22T10:00"])
 def test_what_is_no_date_is_an_error_that_shows_one(wrong: str) -> None:
     with pytest.raises(UsageError, match="is no date") as raised:
-        stretch(wrong, None)
-    assert "2026-11-22" in (raised.value.hint or "")
+        stretch(wrong, None, BERLIN, NOW)
+    assert "2026-03-01" in (raised.value.hint or "")
 
 
 def test_an_end_before_the_beginning_is_an_error() -> None:
     with pytest.raises(UsageError, match="2026-11-21 is before 2026-11-22"):
-        stretch("2026-11-22", "2026-11-21")
+        stretch("2026-11-22", "2026-11-21", BERLIN, NOW)
 
 
 def _plan(**given: Any) -> dict[str, Any]:

@@ -89,15 +89,15 @@ def split(session_id: str, at: str, folder: str | None, own: bool, as_json: bool
 def instant(text: str, session: Session) -> int:
     """Read an instant of a session's, in the person's zone. Raises UsageError."""
     given = text.strip()
-    begun = datetime.fromtimestamp(session.started_at / 1000).astimezone().replace(tzinfo=None)
     try:
+        begun = times.local_time(session.started_at).replace(tzinfo=None)
         if re.fullmatch(r"\d\d?:\d\d(:\d\d(\.\d{3})?)?", given):
             time_of_day = time.fromisoformat(given if given[2] == ":" else f"0{given}")
             found = datetime.combine(begun, time_of_day)
             found = found if found > begun else found + timedelta(days=1)
         else:
             found = datetime.fromisoformat(given)
-        return round(found.timestamp() * 1000)
+        return times.instant_of(found)
     except (ValueError, OverflowError, OSError):
         raise UsageError(f"'{text[:60]}' is no instant", hint="say 14:05, 14:05:30 or '2026-03-01 14:05'") from None
 

@@ -20,10 +20,12 @@ def find(folder: str | None, *, own: bool = False) -> tuple[Project, Settings]:
     """Return the project that a command is about, and its settings; with `own`, the person's own store."""
     if own:
         values = settings.load(None)
+        times.use_zone(values.zone)
         redaction.use(redaction.Secrets(allow=values.texts("redaction.allow")))
         return project.own(), values
     where = project.find(folder, settings.project_variables(), project.working_folder())
     values = settings.load(where.context_dir)
+    times.use_zone(values.zone)
     redaction.use(redaction.Secrets(values=dotenv.values(where.workdir), allow=values.texts("redaction.allow")))
     prepare()
     return where, values

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from kioku import dotenv, project, redaction, settings
+from kioku import dotenv, project, redaction, settings, times
 from kioku.ancestry import client_name, client_process
 from kioku.capture.serving import ServerSpool
 from kioku.errors import KiokuError
@@ -33,6 +33,7 @@ def serve(folder: str | None) -> int:
     except KiokuError as error:
         say(str(error))
         return error.exit_code
+    times.use_zone(values.zone)
     on_terminal = os.isatty(0)
     redaction.use(redaction.Secrets(values=dotenv.values(where.workdir), allow=values.texts("redaction.allow")))
     recorder = Recorder(

@@ -57,8 +57,8 @@ command.add_command(export_command.command)
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many of the newest."
 )
-@click.option("--since", metavar="DATE", help="Only those begun on this day or later; a month counts from its first.")
-@click.option("--until", metavar="DATE", help="Only those begun on this day or earlier; a month counts to its last.")
+@click.option("--since", metavar="DATE", help="Only those begun on the first day of this, or later.")
+@click.option("--until", metavar="DATE", help="Only those begun on the last day of this, or earlier.")
 @click.option("--client", help="Only this client's.")
 @click.option("--branch", help="Only those that ended on this branch.")
 @click.option("--file", help="Only those that touched a file whose path has this in it, or fits this pattern.")
@@ -86,12 +86,13 @@ def list_(
 ) -> None:
     """List the latest sessions, or the latest of those for which everything holds that is asked for.
 
-    DATE is a day, as 2026-11-22, or a month, as 2026-11. A file's path is one from the project's folder, with /;
+    DATE is a day, as 2026-11-22, a month, as 2026-11, a year, or today, yesterday, week, month or year. Days are yours,
+    as in 'kioku stats'. A file's path is one from the project's folder, with /;
     a pattern has *, ? or [...] in it and fits the whole path, or what follows a slash.
     """
-    where, _ = places.find(folder, own=own)
+    where, values = places.find(folder, own=own)
     now = times.now_ms()
-    first, last = stretch(since, until)
+    first, last = stretch(since, until, values.calendar, now)
     longer = None if minutes is None else minutes * times.MINUTE
     wanted = Wanted(since=first, until=last, longer_than_ms=longer, empty=empty, limit=limit, **exact)
     with places.opened(where) as store:

@@ -20,12 +20,12 @@ def command(folder: str | None, own: bool, as_json: bool, days: int) -> None:
     from kioku.cli import continuity_text
     from kioku.reports import continuity
 
-    where, _ = places.find(folder, own=own)
-    now = times.now_ms()
+    where, values = places.find(folder, own=own)
+    now, day_of = times.now_ms(), values.calendar.date_of
     with places.opened(where) as store:
         judge = places.judge(where)
         found = store.read(
-            lambda db: continuity.suggestions(db, now - days * times.DAY, now=now, judge=judge, day_of=_day, own=own)
+            lambda db: continuity.suggestions(db, now - days * times.DAY, now=now, judge=judge, day_of=day_of, own=own)
         )
     option = (["--own"] if own else []) + (["--project", folder] if folder is not None else [])
     commands = [shlex.join(["kioku", "sessions", "merge", *option, *suggestion.ids]) for suggestion in found]
@@ -60,8 +60,3 @@ def command(folder: str | None, own: bool, as_json: bool, days: int) -> None:
         print_line((f"  {merge}", "cyan"))
     if not found:
         note(f"no sessions of the last {counted(days, 'day')} look like one")
-
-
-def _day(instant: int) -> str:
-    """Return the person's own day of an instant."""
-    return times.local_text(instant).partition(" ")[0]

@@ -232,7 +232,7 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
         found = totals.found(store, wanted.range, bench.calendar, now=now, modules=modules)
         return Outcome(ToolResult(totals.text(found), totals.structured(found)))
     if wanted.action == "list":
-        first, last = stretch(wanted.since, wanted.until)
+        first, last = stretch(wanted.since, wanted.until, bench.calendar, now)
         fitting = Wanted(
             since=first, until=last, client=wanted.client, branch=wanted.branch, file=wanted.file, text=wanted.text,
             status=None if wanted.status == "any" else wanted.status, limit=wanted.limit,

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from kioku import times
+from kioku.days import Calendar
 from kioku.errors import UsageError
 from kioku.models import Session
 from kioku.reports.sessions import Judge, standing
@@ -69,23 +69,16 @@ def listing(db: apsw.Connection, wanted: Wanted, *, now: int, judge: Judge) -> L
     return Listing(found, 0 if wanted.empty else _hidden(db, where, values, wanted, now, judge))
 
 
-def stretch(since: str | None, until: str | None) -> tuple[int | None, int | None]:
-    """Return the instants from the beginning of one day or month to the end of another, written as people do.
+def stretch(since: str | None, until: str | None, calendar: Calendar, now: int) -> tuple[int | None, int | None]:
+    """Return the instants from the beginning of one day, month or year to the end of another, of the person's own.
 
     Raises UsageError for what is no date, and where the end is before the beginning.
     """
-    first = None if since is None else _date(since)[0]
-    last = None if until is None else _date(until)[1]
+    first = None if since is None else calendar.span(since, now)[0]
+    last = None if until is None else calendar.span(until, now)[1]
     if first is not None and last is not None and first >= last:
         raise UsageError(f"{until} is before {since}", hint="the earlier date is 'since', the later one 'until'")
     return first, last
-
-
-def _date(text: str) -> tuple[int, int]:
-    found = times.parse_date(text)
-    if found is None:
-        raise UsageError(f"'{text[:100]}' is no date", hint="write a day as 2026-11-22 or a month as 2026-11")
-    return found
 
 
 def _is_hidden(session: Session, wanted: Wanted) -> bool:
