@@ -36,6 +36,12 @@ BRANCH: Final = 2
 TOOL: Final = 3
 FILE: Final = 4
 
+# Whose share it is that something was counted, and as what.
+COUNTED_AS: Final = {
+    CALL: (TOOL, "calls"), READ: (FILE, "reads"), EDIT: (FILE, "edits"), ON_BRANCH[CALL]: (BRANCH, "calls"),
+    ON_BRANCH[READ]: (BRANCH, "reads"), ON_BRANCH[EDIT]: (BRANCH, "edits"),
+}  # fmt: skip
+
 NO_NAME: Final = ""  # a client or branch that is not known
 
 

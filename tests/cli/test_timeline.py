@@ -11,7 +11,7 @@ from kioku import times
 from kioku.cli.timeline_command import _as_json
 from kioku.cli.timeline_screen import LanesOfDay, by_day, screen
 from kioku.days import Range
-from kioku.reports.lanes import Lane, assign, union
+from kioku.reports.lanes import Lane, assign, covered
 from tests.cli.made_up import CALENDAR, lane
 
 DAY = date(2026, 11, 24)
@@ -64,7 +64,7 @@ def test_a_later_session_moves_none_that_began_before_it(found: list[Lane]) -> N
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 90)), max_size=20))
 def test_the_union_is_the_time_that_at_least_one_covers(found: list[tuple[int, int]]) -> None:
     stretches = [(since, since + length) for since, length in found]
-    assert union(stretches) == len({at for since, until in stretches for at in range(since, until)})
+    assert covered(stretches) == len({at for since, until in stretches for at in range(since, until)})
 
 
 @settings(deadline=None)

@@ -11,7 +11,7 @@ from kioku.cli.charts.lanes import Axis, Piece
 from kioku.cli.charts.paper import Line, Paper
 from kioku.days import Calendar, Range
 from kioku.models import Session
-from kioku.reports.lanes import Lane, assign, union
+from kioku.reports.lanes import Lane, assign, covered
 from kioku.times import duration_text
 from kioku.words import counted
 
@@ -35,7 +35,7 @@ class LanesOfDay(NamedTuple):
     @property
     def active_ms(self) -> int:
         """Return the time of the day in which at least one session was active."""
-        return union([stretch for lane in self.sessions for stretch in self.within(lane)])
+        return covered(stretch for lane in self.sessions for stretch in self.within(lane))
 
     def within(self, lane: Lane) -> list[tuple[int, int]]:
         """Return what of a session's stretches lies in the day."""

@@ -9,7 +9,7 @@ from typing import Final
 import apsw
 
 from kioku.store.names import Names
-from kioku.summaries import BRANCH, CALL, CLIENT, EDIT, FILE, NO_NAME, ON_BRANCH, READ, SLOT, TOOL, Share, Shares
+from kioku.summaries import BRANCH, CALL, CLIENT, COUNTED_AS, EDIT, FILE, NO_NAME, SLOT, TOOL, Share, Shares
 
 # The digested sessions with activity that have anything in a day.
 _SESSIONS: Final = """
@@ -34,12 +34,6 @@ _ACTIVE: Final = f"""
 SELECT c.session, c.since, c.until FROM {_SESSIONS} JOIN clocks c ON c.session = d.session AND c.clock = 1
 WHERE d.day = ?1 AND c.since < ?3 AND c.until > ?2"""
 
-# Whose share it is that something was counted, and as what.
-_KINDS: Final = {
-    CALL: (TOOL, "calls"), READ: (FILE, "reads"), EDIT: (FILE, "edits"), ON_BRANCH[CALL]: (BRANCH, "calls"),
-    ON_BRANCH[READ]: (BRANCH, "reads"), ON_BRANCH[EDIT]: (BRANCH, "edits"),
-}  # fmt: skip
-
 
 def shares(db: apsw.Connection, day: int, since: int, until: int, names: Names) -> Shares:
     """Return what each client, branch, tool and file has of a part of a UTC day that begins and ends with slots."""
@@ -52,13 +46,13 @@ def shares(db: apsw.Connection, day: int, since: int, until: int, names: Names) 
     counted: list[tuple[int, int, int]] = list(db.execute(_COUNTED, slots))
     names.load(name for _, name, _ in counted)
     for kind, name, number in counted:
-        if kind in _KINDS:
-            sort, column = _KINDS[kind]
+        if kind in COUNTED_AS:
+            sort, column = COUNTED_AS[kind]
             share = of(sort, names[name])
             setattr(share, column, getattr(share, column) + number)
     for client, kind, number in db.execute(_BY_CLIENT, slots):
         share = of(CLIENT, client or NO_NAME)
-        column = _KINDS[kind][1]
+        column = COUNTED_AS[kind][1]
         setattr(share, column, getattr(share, column) + number)
     for sort, name, sessions in db.execute(_HAD, (day, since, until)):
         of(sort, names[name]).sessions += sessions

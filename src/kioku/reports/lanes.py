@@ -1,6 +1,6 @@
 """Sessions side by side: each with the stretches in which it was active, in as few lanes as hold them all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Final
 
@@ -12,10 +12,11 @@ from kioku.days import Range
 from kioku.models import Session
 from kioku.reports.sessions import Judge, standing
 from kioku.sessions import settling
+from kioku.sessions.digest import union
 from kioku.store import rollups
 from kioku.store import sessions as rows
 from kioku.store.values import whole
-from kioku.summaries import ACTIVE_CLOCK
+from kioku.summaries import ACTIVE_CLOCK, Stretch
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,11 +83,6 @@ def assign(sessions: Iterable[Lane]) -> list[list[Lane]]:
     return rows
 
 
-def union(stretches: Sequence[tuple[int, int]]) -> int:
+def covered(stretches: Iterable[tuple[int, int]]) -> int:
     """Return the time that at least one stretch covers, in ms."""
-    covered, reached = 0, None
-    for since, until in sorted(stretches):
-        begin = since if reached is None else max(since, reached)
-        covered += max(0, until - begin)
-        reached = until if reached is None else max(reached, until)
-    return covered
+    return sum(part.until - part.since for part in union(Stretch(ACTIVE_CLOCK, *stretch) for stretch in stretches))

@@ -61,11 +61,16 @@ def united(digests: Iterable[Digest]) -> Digest:
             counts[tally] = counts.get(tally, 0) + number
     found: list[Stretch] = []
     for clock in CLOCKS:
-        merged: list[Stretch] = []
-        for stretch in sorted(stretch for stretch in stretches if stretch.clock == clock):
-            _append(merged, stretch)
-        found += merged
+        found += union(stretch for stretch in stretches if stretch.clock == clock)
     return Digest(found, counts, _changes(sorted(branches)))
+
+
+def union(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Return the time that stretches of one clock cover, each part of it once, in order."""
+    found: list[Stretch] = []
+    for stretch in sorted(stretches, key=lambda stretch: stretch.since):
+        _append(found, stretch)
+    return found
 
 
 def _append(found: list[Stretch], stretch: Stretch) -> None:

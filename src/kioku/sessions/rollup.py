@@ -12,6 +12,7 @@ from typing import Final
 
 from kioku import times
 from kioku.sessions.derive import ACTIVE_GAP
+from kioku.sessions.digest import union
 from kioku.summaries import (
     ACTIVE_CLOCK,
     AGENT_CLOCK,
@@ -19,15 +20,13 @@ from kioku.summaries import (
     BRANCH,
     CALL,
     CLIENT,
+    COUNTED_AS,
     EDIT,
-    FILE,
     NO_NAME,
-    ON_BRANCH,
     PROMPTED,
     READ,
     SLOT,
     SLOTS,
-    TOOL,
     WAITING_CLOCK,
     Day,
     Part,
@@ -91,17 +90,6 @@ def _gaps(part: Part) -> Iterator[tuple[int, int]]:
         yield after.since, after.since - before.until
 
 
-def union(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """Return the time that some stretches cover, each part of it once, in order."""
-    found: list[Stretch] = []
-    for stretch in sorted(stretches, key=lambda stretch: stretch.since):
-        if found and stretch.since <= found[-1].until:
-            found[-1] = found[-1]._replace(until=max(found[-1].until, stretch.until))
-        else:
-            found.append(stretch)
-    return found
-
-
 def _spread(slots: "array[int]", column: int, stretch: Stretch, start: int) -> None:
     """Add a stretch to the slots of a day that it lies in, in one of its columns."""
     since, until = max(stretch.since - start, 0), min(stretch.until - start, SLOT * SLOTS)
@@ -126,7 +114,7 @@ def shares(parts: Iterable[Part], since: int, until: int) -> Shares:
                 _of(here, BRANCH, name).add(Share(ms))
                 client.add(Share(ms))
         for tally, number in part.digest.counts.items():
-            kind, column = _TALLIED.get(tally.kind, (0, ""))
+            kind, column = COUNTED_AS.get(tally.kind, (0, ""))
             if not kind:
                 continue
             share = _of(here, kind, tally.name)
@@ -143,13 +131,6 @@ def shares(parts: Iterable[Part], since: int, until: int) -> Shares:
             if not share.is_nothing:
                 found.setdefault(key, Share()).add(share)
     return found
-
-
-# Whose share it is that something was counted, and as what.
-_TALLIED: Final = {
-    CALL: (TOOL, "calls"), READ: (FILE, "reads"), EDIT: (FILE, "edits"), ON_BRANCH[CALL]: (BRANCH, "calls"),
-    ON_BRANCH[READ]: (BRANCH, "reads"), ON_BRANCH[EDIT]: (BRANCH, "edits"),
-}  # fmt: skip
 
 
 def _of(found: Shares, kind: int, name: str) -> Share:

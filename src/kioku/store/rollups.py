@@ -177,7 +177,7 @@ def outdated(db: apsw.Connection) -> list[int]:
 
 
 def put_day(db: apsw.Connection, day: Day, shares: Shares) -> None:
-    """Keep the rollup of a UTC day; months are `put_month`'s."""
+    """Keep the rollup of a UTC day; the files of months and years are `put_files`'s."""
     number = day.day
     for table in ("days", "day_shares", "day_files", "outdated_days"):
         db.execute(f"DELETE FROM {table} WHERE day = ?", (number,))

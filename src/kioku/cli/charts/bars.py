@@ -1,4 +1,4 @@
-"""Bars: lying ones with a name and figures, standing ones over time, and a sparkline."""
+"""Bars: lying ones with a name and figures, and standing ones over time."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -78,12 +78,6 @@ def bars(
         ]
         lines.append(paper.trimmed(line))
     return lines
-
-
-def sparkline(values: Sequence[float], marks: str) -> str:
-    """Return one character a value, the higher the larger it is; zero is empty."""
-    most = max(values, default=0)
-    return "".join(marks[steps(value, most, len(marks) - 1)] for value in values)
 
 
 def standing(
