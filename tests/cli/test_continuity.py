@@ -34,7 +34,11 @@ def test_a_session_is_shown_with_what_it_goes_on_with_and_why(project: Path, tol
     text = kioku("sessions", "show", told[1][:10], cwd=project).stdout
     section = text.split("\nContinuity\n")[1].split("\n\n")[0].splitlines()
     assert re.fullmatch(rf"after +{told[0]}, started 2026-03-02 10:00, 37 min between", section[0])
-    assert re.fullmatch(r"score +0\.9\d \(from 0 to 1\)|score +0\.8\d \(from 0 to 1\)", section[1])
+    before = predecessor(project, told)
+    parts, score = before["parts"], before["score"]
+    assert re.fullmatch(rf"score +{score:.2f} \(from 0 to 1\)", section[1])
+    known = [(part["value"], part["weight"]) for part in parts if part["value"] is not None]
+    assert score == pytest.approx(sum(value * weight for value, weight in known) / sum(weight for _, weight in known))
     assert [row.split()[0] for row in section[2:7]] == ["repository", "branch", "files", "topics", "gap"]
     assert re.fullmatch(r"branch +1\.00, weight 15 \(same branch\)", section[3])
     assert re.fullmatch(r"gap +0\.54, weight 25 \(time between: exp\(-gap / 1 h\)\)", section[6])
@@ -84,16 +88,19 @@ def test_sessions_of_one_day_that_go_on_with_each_other_are_suggested_with_the_c
 ) -> None:
     before = rows(project, "SELECT * FROM sessions ORDER BY id")
     title, reason, command = kioku("sessions", "suggest", *ALWAYS, cwd=project).stdout.splitlines()
-    assert title == "2026-03-02 10:00 to 2026-03-02 10:53"
+    assert title == "2026-03-02 10:00 to 10:53  one work block"
     assert re.match(r"  37 min apart, both on branch main, 3 files in common \(src/f", reason)
     assert reason.endswith(found_score(project, told))
     assert command == f"  kioku sessions merge {told[0]} {told[1]}"
     assert rows(project, "SELECT * FROM sessions ORDER BY id") == before
 
 
+def predecessor(project: Path, told: list[str]) -> Any:
+    return shown("sessions", "show", told[1], cwd=project)["continuity"]["predecessor"]
+
+
 def found_score(project: Path, told: list[str]) -> str:
-    score = shown("sessions", "show", told[1], cwd=project)["continuity"]["predecessor"]["score"]
-    return f": continuity {score:.2f}"
+    return f": continuity {predecessor(project, told)['score']:.2f}"
 
 
 def test_suggestions_in_json_name_sessions_reason_command_and_links(project: Path, told: list[str]) -> None:
@@ -104,6 +111,47 @@ def test_suggestions_in_json_name_sessions_reason_command_and_links(project: Pat
     assert suggestion["command"] == f"kioku sessions merge {told[0]} {told[1]}"
     (link,) = suggestion["links"]
     assert (link["before"], link["after"], link["gap_ms"]) == (*told[:2], 37 * 60_000)
+
+
+def test_a_block_of_work_is_named_also_where_nothing_can_be_merged(
+    project: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = shown("sessions", "suggest", *ALWAYS, cwd=project)["blocks"]
+    ((since, until),) = rows(
+        project, "SELECT min(started_at), max(last_activity_at) FROM sessions WHERE id IN (?, ?)", *told[:2]
+    )
+    assert (block["sessions"], block["since"], block["until"]) == (told[:2], since, until)
+    (link,) = block["links"]
+    assert (link["before"], link["after"], link["gap_ms"]) == (*told[:2], 37 * 60_000)
+    monkeypatch.setenv("KIOKU_TIME_DAY_STARTS", "10:30")  # between the two
+    text = kioku("sessions", "suggest", *ALWAYS, cwd=project).stdout
+    assert text.splitlines() == [
+        "2026-03-02 10:00 to 10:53  one work block",
+        f"  {told[0][:8]}, {told[1][:8]}",
+    ]
+
+
+def test_a_session_is_shown_with_its_breaks(project: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    minutes = (0, 4, 9, 15, 20, 45, 80, 84)  # pauses of 6 and 25 minutes; one of 35 ends the session
+    prompts = [line(0, project, session="one", minute=at, uuid=f"uuid-of-a-prompt-{at:08}") for at in minutes]
+    transcript(home, "one", prompts)
+    imported("all", cwd=project)
+    (id, start), (other, _) = rows(project, "SELECT id, started_at FROM sessions ORDER BY started_at")
+    assert re.search(
+        r"^breaks +2, 31 min in all \(pauses over 5 min, shorter than the timeout\)$",
+        kioku("sessions", "show", id, cwd=project).stdout,
+        re.MULTILINE,
+    )
+    expected = [[start + since * 60_000, start + until * 60_000] for since, until in ((9, 15), (20, 45))]
+    for settle in (False, True):
+        if settle:
+            assert kioku("stats", "all", cwd=project).returncode == 0
+            assert rows(project, "SELECT count(*) FROM sessions WHERE digest IS NULL") == [(0,)]
+        assert shown("sessions", "show", id, cwd=project)["breaks"] == expected
+    assert "breaks" not in kioku("sessions", "show", other, cwd=project).stdout
+    assert kioku("sessions", "merge", id, other, cwd=project).returncode == 0
+    assert shown("sessions", "show", id, cwd=project)["breaks"] == expected, "what lies between parts is no break"
 
 
 def test_only_the_days_asked_for_are_looked_at(project: Path, told: list[str]) -> None:

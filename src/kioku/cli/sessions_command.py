@@ -1,5 +1,7 @@
 """`kioku sessions`: what was recorded."""
 
+from collections.abc import Sequence
+
 import click
 import msgspec
 
@@ -133,6 +135,7 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
     """Show one session: its clocks, continuity, files, tools, commits, latest activity. An id may be shortened."""
     from kioku.cli import commits_text, continuity_text
     from kioku.reports import continuity
+    from kioku.sessions import continuity as rules
 
     where, _ = places.find(folder, own=own)
     now = times.now_ms()
@@ -144,20 +147,22 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
         latest = store.read(lambda db: reports.activities(db, session.id, limit=activities))
         place = store.read(lambda db: reports.folders(db, [session.id])).get(session.id)
         chain = store.read(lambda db: continuity.continuity(db, session.id, now=now, judge=judge, own=own))
+        active = store.read(lambda db: reports.active_stretches(db, session.id))
         parts = store.read(lambda db: merging_commands.parts_as_json(db, session.id))
         commits = None if own else commits_text.of_session(where, store, session)
+    breaks = rules.breaks(active, session.timeout_ms)
     if as_json:
         touched = [msgspec.structs.asdict(file) for file in files]
         recent = [msgspec.structs.asdict(activity) for activity in latest]
         print_json(
             {
-                **session.as_json(), "folder": place, "continuity": continuity_text.as_json(chain),
+                **session.as_json(), "folder": place, "breaks": breaks, "continuity": continuity_text.as_json(chain),
                 "touched": touched, "tools": dict(tools), "latest": recent,
                 "merged_from": parts, "commits": commits,
             }
         )  # fmt: skip
         return
-    print_facts([*facts(session, now), *([("folder", place)] if place else [])])
+    print_facts([*facts(session, now, breaks), *([("folder", place)] if place else [])])
     continuity_text.show(chain)
     if parts:
         print("\nMerged from")
@@ -194,8 +199,9 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
 command.add_command(timeline)
 
 
-def facts(session: Session, now: int) -> list[tuple[str, str]]:
+def facts(session: Session, now: int, breaks: Sequence[tuple[int, int]] = ()) -> list[tuple[str, str]]:
     """Return what there is to say about a session, line by line; what is unknown is left out."""
+    paused = times.duration_text(sum(until - since for since, until in breaks))
     ended = "" if session.ended_at is None else times.local_text(session.ended_at, seconds=True)
     lines = [
         ("session", session.id),
@@ -208,6 +214,7 @@ def facts(session: Session, now: int) -> list[tuple[str, str]]:
         ("last activity", times.local_text(session.last_activity_at, seconds=True)),
         ("span", f"{times.duration_text(session.span_ms)} (start to end)"),
         ("active", _clock(session.active_ms, "pauses over 5 min left out")),
+        ("breaks", f"{len(breaks)}, {paused} in all (pauses over 5 min, shorter than the timeout)" if breaks else ""),
         ("agent", _clock(session.agent_ms, "a tool ran or the model answered")),
         ("waiting", _clock(session.waiting_ms, "the assistant had finished, you had not yet answered")),
         ("client", " ".join(filter(None, (session.client, session.client_version)))),

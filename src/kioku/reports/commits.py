@@ -11,9 +11,8 @@ import apsw
 import msgspec
 
 from kioku import times
-from kioku.sessions import settling
+from kioku.reports.sessions import active_stretches
 from kioku.store.values import whole
-from kioku.summaries import ACTIVE_CLOCK
 from kioku.workspace.commits import Made
 
 SLACK: Final = 5 * times.MINUTE  # a commit often is the last thing that a session comes to
@@ -50,7 +49,7 @@ def of_session(db: apsw.Connection, session_id: str, since: int, until: int, mad
     """Return the commits made during a session that lasted from `since` to `until`, each with its time, by instant."""
     first, last = span(since, until)
     told = [(at, commit) for commit in made if (at := commit.at(first, last)) is not None]
-    active = _active(db, session_id)
+    active = active_stretches(db, session_id)
     found, before = [], min([first, *(since for since, _ in active[:1])])
     for at, commit in sorted(told, key=lambda one: (one[0], one[1].committed_at, one[1].sha)):
         found.append(
@@ -74,23 +73,6 @@ def of_range(db: apsw.Connection, since: int, until: int, made: Iterable[Made], 
     return Commits(
         during_sessions=during, others=len(instants) - during, active_ms=union_ms // during if during else None
     )
-
-
-def _active(db: apsw.Connection, session_id: str) -> Sequence[tuple[int, int]]:
-    """Return the stretches in which a session was active, by time."""
-    row = db.execute("SELECT seq, digest IS NULL FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    if row is None:
-        return []
-    if not row[1]:
-        query = "SELECT since, until FROM clocks WHERE session = ? AND clock = ? ORDER BY since"
-        found = [(whole(since), whole(until)) for since, until in db.execute(query, (row[0], ACTIVE_CLOCK))]
-        return [(since, until) for since, until in found if since is not None and until is not None]
-    return [
-        (stretch.since, stretch.until)
-        for part, _ in settling.parts(db, [row[0]])
-        for stretch in part.digest.stretches
-        if stretch.clock == ACTIVE_CLOCK
-    ]
 
 
 def _spans(db: apsw.Connection, instants: Sequence[int]) -> dict[int, list[tuple[int, int]]]:

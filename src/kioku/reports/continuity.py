@@ -13,8 +13,9 @@ import msgspec
 from kioku.models import Session
 from kioku.reports import sessions as reports
 from kioku.reports.sessions import Judge
+from kioku.sessions import blocks as block_rules
 from kioku.sessions import continuity as rules
-from kioku.sessions.blocks import Link, Suggestion, suggest
+from kioku.sessions.blocks import Block, Link, Suggestion, suggest
 from kioku.sessions.continuity import Touch, Trace
 from kioku.sessions.topics import words
 from kioku.store import sessions as rows
@@ -83,6 +84,12 @@ def suggestions(
 ) -> list[Suggestion]:
     """Return which of the sessions that began at or after an instant could be merged; `day_of` gives the local day."""
     return suggest(traces_since(db, since, now=now, judge=judge, own=own), day_of=day_of)
+
+
+def work_blocks(db: apsw.Connection, since: int, *, now: int, judge: Judge, own: bool = False) -> list[Block]:
+    """Return the work blocks of more than one session, by their beginning, of those that began since an instant."""
+    blocks = block_rules.work_blocks(traces_since(db, since, now=now, judge=judge, own=own))
+    return [block for block in blocks if block.links]
 
 
 # Those that ended last before it began, and all that it overlaps: they may be what a later one goes on with.

@@ -11,12 +11,13 @@ import msgspec
 
 from kioku.errors import UsageError
 from kioku.models import SOURCES, Session, TouchedFile
-from kioku.sessions import sweep
+from kioku.sessions import settling, sweep
 from kioku.sessions.lease import Verdict
 from kioku.store import merges
 from kioku.store import sessions as rows
 from kioku.store.merges import Member
-from kioku.summaries import CALL
+from kioku.store.values import whole
+from kioku.summaries import ACTIVE_CLOCK, CALL
 
 Judge = Callable[[str], Verdict]
 
@@ -114,6 +115,23 @@ def folders(db: apsw.Connection, session_ids: Sequence[str]) -> dict[str, str]:
         if row is not None and isinstance(row[0], str):
             found[session_id] = row[0]
     return found
+
+
+def active_stretches(db: apsw.Connection, session_id: str) -> Sequence[tuple[int, int]]:
+    """Return the stretches in which a session was active, (since, until) in ms, disjoint and by time."""
+    row = db.execute("SELECT seq, digest IS NULL FROM sessions WHERE id = ?", (session_id,)).fetchone()
+    if row is None:
+        return []
+    if not row[1]:
+        query = "SELECT since, until FROM clocks WHERE session = ? AND clock = ? ORDER BY since"
+        found = [(whole(since), whole(until)) for since, until in db.execute(query, (row[0], ACTIVE_CLOCK))]
+        return [(since, until) for since, until in found if since is not None and until is not None]
+    return [
+        (stretch.since, stretch.until)
+        for part, _ in settling.parts(db, [row[0]])
+        for stretch in part.digest.stretches
+        if stretch.clock == ACTIVE_CLOCK
+    ]
 
 
 def files(db: apsw.Connection, session_id: str, *, limit: int = 100) -> list[TouchedFile]:

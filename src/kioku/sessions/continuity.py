@@ -6,9 +6,10 @@ are, `predecessor` which one comes closest, and what to do about it is the perso
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cached_property
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import msgspec
@@ -185,3 +186,12 @@ def gap_class(length: int, timeout_ms: int = SILENCE) -> Gap:
     if length >= timeout_ms:
         return Gap.BETWEEN
     return Gap.WORK if length <= ACTIVE_GAP else Gap.BREAK
+
+
+def breaks(active: Sequence[tuple[int, int]], timeout_ms: int = SILENCE) -> list[tuple[int, int]]:
+    """Return the breaks between a session's active stretches (since, until), as such.
+
+    What lies between the parts of a merged session is none where it is as long as the timeout.
+    """
+    gaps = [(before[1], after[0]) for before, after in pairwise(active)]
+    return [(since, until) for since, until in gaps if gap_class(until - since, timeout_ms) is Gap.BREAK]
