@@ -112,7 +112,9 @@ def duration_text(length: int | None) -> str:
 
 
 def work_text(length: int | None) -> str:
-    """Write time that was worked: in hours, however many, since a day of work has no 24."""
+    """Write time that was worked: in hours, however many, since a day of work has no 24; none is `0 min`."""
+    if length == 0:
+        return "0 min"
     if length is None or length < 48 * HOUR:
         return duration_text(length)
     hours, rest = divmod(length, HOUR)

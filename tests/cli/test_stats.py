@@ -126,7 +126,14 @@ def test_figures_that_nobody_knows_have_no_column() -> None:
 
 @pytest.mark.parametrize(
     ("length", "text"),
-    [(None, "–"), (47 * times.HOUR, "47 h"), (53 * times.HOUR + 61_000, "53 h 1 min"), (2_500 * times.HOUR, "2,500 h")],
+    [
+        (None, "–"),
+        (0, "0 min"),
+        (1, "1 ms"),
+        (47 * times.HOUR, "47 h"),
+        (53 * times.HOUR + 61_000, "53 h 1 min"),
+        (2_500 * times.HOUR, "2,500 h"),
+    ],
 )
 def test_time_that_was_worked_is_in_hours_and_never_in_days(length: int | None, text: str) -> None:
     assert times.work_text(length) == text
@@ -244,6 +251,16 @@ def test_two_formats_at_once_are_refused(project: Path) -> None:
     result = kioku("stats", "--json", "--csv", cwd=project)
     assert result.returncode == 2
     assert "--json and --csv exclude each other" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(("--csv", "--files", "heat"), "--files is for the screen"), (("--by", "week"), "--by is for --json and --csv")],
+)
+def test_an_option_that_would_change_nothing_is_refused(project: Path, options: tuple[str, ...], says: str) -> None:
+    result = kioku("stats", *options, cwd=project)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert says in result.stderr
 
 
 def test_where_nothing_is_recorded_the_answer_says_what_begins_it(project: Path) -> None:

@@ -54,6 +54,8 @@ def command(
         raise UsageError("--json and --csv exclude each other", hint="leave one of them out")
     if unit is not None and not (as_json or as_csv):
         raise UsageError("--by is for --json and --csv", hint="add one of them")
+    if order is not None and as_csv:
+        raise UsageError("--files is for the screen and --json", hint="the lines of --csv are days, weeks or months")
     where, values = places.find(folder, own=own)
     found, extras = _found(where, values, " ".join(words) if words else "week", order, own=own, is_whole=not as_csv)
     if as_json:

@@ -258,7 +258,7 @@ def _commits(extras: Extras) -> Callable[[Paper, Statistics], list[Line]]:
             return []
         facts = [("in sessions", f"{commits.during_sessions:,}")]
         if commits.others:
-            facts.append(("at others", f"{commits.others:,}"))
+            facts.append(("outside", f"{commits.others:,}"))
         if commits.active_ms is not None:
             facts.append(("active time", f"{work_text(commits.active_ms)} for each in a session"))
         return [[("Commits", "bold")], *(paper.trimmed([(f" {name:<11} ", ""), (text, "")]) for name, text in facts)]
