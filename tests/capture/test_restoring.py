@@ -86,6 +86,8 @@ def assert_order_has_no_part(year: Year, cut: int, path: Path) -> None:
 def told(stage: Stage, given: set[str]) -> dict[str, Any]:
     """Return all that is true in a store, and of ids those that were given before: a session may need a new one."""
     found = state(stage)
+    for name in ("clocks", "counts", "branches", "session_days"):  # by the session's id
+        found[name] = sorted(((row[0] if row[0] in given else None, *row[1:]) for row in found[name]), key=repr)
     anchors = [row for row in found["anchors"] if row[0] in given]
     return {**{name: rows for name, rows in found.items() if name not in ("sessions", "files")}, "anchors": anchors}
 

@@ -8,6 +8,7 @@ import apsw
 from kioku.capture.restoring import Outcome, Restorer
 from kioku.reports.export import lines
 from kioku.reports.export.chosen import Chosen
+from kioku.sessions import settling
 from kioku.store import portable
 from tests.sessions.stage import Stage, unknown
 
@@ -49,7 +50,8 @@ TABLES = {
 
 
 def state(stage: Stage) -> dict[str, list[Any]]:
-    """Return all that is true in a store and all that follows, with streams and names by their text."""
+    """Return all that is true in a store and all that follows, once it is settled, with streams and names by text."""
+    settling.settle(stage.store)
 
     def work(db: apsw.Connection) -> dict[str, list[Any]]:
         found = {name: list(db.execute(query)) for name, query in TABLES.items()}
