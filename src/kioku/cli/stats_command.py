@@ -1,6 +1,5 @@
 """`kioku stats`: how much was done, when, and on what."""
 
-import csv
 import os
 import sys
 from collections.abc import Callable
@@ -72,6 +71,8 @@ def command(
 
 def print_csv(found: Statistics, unit: str = "day") -> None:
     """Print a line for each day, week or month; what is unknown is empty."""
+    import csv
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("date" if unit == "day" else unit, *_COLUMNS))
     for period in periods(found.days, unit):

@@ -5,7 +5,7 @@ A commit was made during a session if it was committed (or, where it was rewritt
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import apsw
 import msgspec
@@ -13,7 +13,9 @@ import msgspec
 from kioku import times
 from kioku.reports.sessions import active_stretches
 from kioku.store.values import whole
-from kioku.workspace.commits import Made
+
+if TYPE_CHECKING:  # what runs git is not loaded where there is nothing to ask it
+    from kioku.workspace.commits import Made
 
 SLACK: Final = 5 * times.MINUTE  # a commit often is the last thing that a session comes to
 
@@ -45,7 +47,7 @@ def span(since: int, until: int) -> tuple[int, int]:
     return since, max(since, until) + SLACK
 
 
-def of_session(db: apsw.Connection, session_id: str, since: int, until: int, made: Iterable[Made]) -> list[Commit]:
+def of_session(db: apsw.Connection, session_id: str, since: int, until: int, made: "Iterable[Made]") -> list[Commit]:
     """Return the commits made during a session that lasted from `since` to `until`, each with its time, by instant."""
     first, last = span(since, until)
     told = [(at, commit) for commit in made if (at := commit.at(first, last)) is not None]
@@ -62,7 +64,7 @@ def of_session(db: apsw.Connection, session_id: str, since: int, until: int, mad
     return found
 
 
-def of_range(db: apsw.Connection, since: int, until: int, made: Iterable[Made], *, union_ms: int) -> Commits:
+def of_range(db: apsw.Connection, since: int, until: int, made: "Iterable[Made]", *, union_ms: int) -> Commits:
     """Return the commits made from `since` up to `until`, where `union_ms` is the active time of that range."""
     instants = sorted(at for commit in made if (at := commit.at(since, until - 1)) is not None)
     spans = _spans(db, instants)
