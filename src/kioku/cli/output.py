@@ -4,7 +4,6 @@ Stored text comes from outside: control characters, bidirectional and invisible 
 """
 
 import sys
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,11 +34,9 @@ def a_number(_context: click.Context, _parameter: click.Parameter, value: float 
 
 def clean(text: Any) -> str:
     """Return text for a terminal: what could move the cursor, hide or reorder text becomes visible."""
-    return "".join(c if _is_harmless(c) else f"\\u{ord(c):04x}" for c in str(text))
-
-
-def _is_harmless(character: str) -> bool:
-    return character.isprintable() and unicodedata.category(character) not in ("Cf", "Cc", "Zl", "Zp")
+    text = str(text)
+    # What is not printable, to Python, are controls, formats, separators, surrogates and what Unicode does not know.
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def print_json(value: Any) -> None:
