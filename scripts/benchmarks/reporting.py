@@ -11,13 +11,14 @@ import apsw
 from kioku.days import Calendar
 from kioku.models import HOOK, TOOL_CALL, Report, new_key
 from kioku.redaction import redact
-from kioku.reports import continuity, gaps, lanes, listing, sessions, statistics
+from kioku.reports import commits, continuity, gaps, heat, lanes, listing, sessions, statistics
 from kioku.sessions import record
 from kioku.sessions.lease import Verdict
 from kioku.store import activities
 from kioku.store.opening import open_store
 from kioku.store.store import Store
 from kioku.times import DAY
+from kioku.workspace.commits import Made
 from scripts.benchmarks.figures import Figure, milliseconds, workplace
 from scripts.benchmarks.population import DAYS, NOW, TIMEOUT
 
@@ -30,6 +31,21 @@ ROOT = Path(__file__).parents[2]
 CALENDAR = Calendar("Europe/Berlin")
 RANGES = ("today", "week", "month", "year", "2021-12", "2022", "all")
 EARLIEST = NOW - DAYS * DAY
+
+
+def _heat(words: str) -> Callable[[apsw.Connection], object]:
+    wanted = CALENDAR.range(words, NOW, EARLIEST)
+    return lambda db: heat.heat(db, wanted)
+
+
+def _commits(words: str) -> Callable[[apsw.Connection], object]:
+    """Ask which of eight commits a day were made during sessions."""
+    wanted = CALENDAR.range(words, NOW, EARLIEST)
+    found = [
+        Made(sha=f"{at:040x}", short=f"{at:07x}", author="A", committed_at=at, authored_at=at, subject="Change")
+        for at in range(wanted.since, wanted.until, DAY // 8)
+    ]
+    return lambda db: commits.of_range(db, wanted.since, wanted.until, found, union_ms=DAY)
 
 
 def _unknown(_owner: str) -> Verdict:
@@ -58,6 +74,8 @@ def _session(show: Callable[[apsw.Connection, str], object]) -> Callable[[apsw.C
 REPORTS: dict[str, Callable[[apsw.Connection], object]] = {
     **{f"statistics of {words}": _statistics(words) for words in RANGES},
     **{f"timeline of {words}": _timeline(words) for words in ("today", "2021-12-08", "week")},
+    **{f"heat of {words}": _heat(words) for words in ("week", "year", "all")},
+    **{f"commits of {words}": _commits(words) for words in ("week", "month")},
     "sensitivity": lambda db: gaps.sensitivity(db, TIMEOUT),
     "the latest sessions": lambda db: listing.listing(db, listing.Wanted(), now=NOW, judge=_unknown),
     "a session's activities": _session(sessions.activities),
