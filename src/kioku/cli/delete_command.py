@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 import click
 
-from kioku import project, settings, times
+from kioku import project, times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_table
-from kioku.days import Calendar, minutes_of
 from kioku.errors import KiokuError, UsageError
 from kioku.knowledge import quoting
 from kioku.models import Session
@@ -137,10 +136,7 @@ def _chosen(
         return list(named.values())
     since = until = None
     if days is not None:
-        zone = values.text("time.zone")
-        starts = minutes_of(values.text("time.day_starts")) or 0
-        calendar = Calendar(None if zone == settings.SYSTEM_ZONE else zone, starts)
-        wanted = calendar.range(days, now, 0)
+        wanted = values.calendar.range(days, now, 0)
         since, until = wanted.since, wanted.until
     asked = listing.Wanted(since=since, until=until, text=text, empty=True, limit=_ALL)
     return store.read(lambda db: listing.listing(db, asked, now=now, judge=judge)).sessions
