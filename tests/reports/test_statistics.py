@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from kioku.days import Calendar, Range
 from kioku.models import EVENT
 from kioku.reports import statistics
-from kioku.sessions import settling
+from kioku.sessions import combining, settling
 from kioku.times import DAY
 from tests.reports import calendars, reference
 from tests.reports.years import Year, generated, small_years, streams_of
@@ -108,6 +108,22 @@ def test_a_client_that_was_only_open_in_a_range_is_not_named_in_it(is_settled: b
         evening, morning = (asked(stage, place, day, day, midnight + HOUR) for day in (before, date))
         assert (evening["sessions"], list(evening["clients"])) == (1, ["claude-code"])
         assert (morning["sessions"], morning["clients"], morning["branches"]) == (0, {}, {})
+
+
+def test_a_branch_without_a_name_has_no_time_rather_than_unknown_time_where_a_merged_session_knows_another() -> None:
+    with Stage() as stage:
+        stage.take(stage.stream("claude:1"), [report(1, 0, MINUTE, branch="main")], T0 + MINUTE)
+        stage.take(stage.stream("codex:2"), [report(2, HOUR, MINUTE)], T0 + HOUR + MINUTE)
+        stage.sweep(T0 + 9 * HOUR)
+        stage.store.write(lambda db: combining.merge(db, sorted(stage.projection()), now=T0 + 9 * HOUR))
+        calendar = Calendar("UTC")
+        wanted = calendar.range("2026-05-28", T0 + DAY)
+        shares = []
+        for _ in ("live", "settled"):
+            found = stage.store.read(lambda db: statistics.statistics(db, wanted, calendar, now=T0 + DAY))
+            shares.append({share.name: (share.active_ms, share.calls) for share in found.branches})
+            settling.settle(stage.store)
+        assert shares == [{"main": (2 * MINUTE, 1), "": (0, 1)}] * 2
 
 
 @pytest.mark.parametrize("start", [9_000_000_000_000_000, 0, -5])

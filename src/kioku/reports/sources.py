@@ -14,7 +14,7 @@ from kioku.reports.covering import cover
 from kioku.sessions import rollup, settling
 from kioku.store import rollups
 from kioku.store.names import Names
-from kioku.summaries import FILE, Day, Part, Shares
+from kioku.summaries import BRANCH, FILE, Day, Part, Shares
 
 
 class Source:
@@ -75,6 +75,10 @@ class Source:
             _add(found, edges.shares(self._db, day, since, until, self._names))
             live = [part for part in self._live if day in part.days]
             _add(found, rollup.shares(live, since, until))
+        for (kind, _), share in found.items():
+            # What was counted on a branch is of a session whose time is known, even where none of it was spent there.
+            if kind == BRANCH and share.active_ms is None and not share.is_nothing:
+                share.active_ms = 0
         return {key: share for key, share in found.items() if not share.is_nothing}
 
     def weighted_files(self, weights: Mapping[int, float], read: int, edit: int) -> dict[str, float]:
