@@ -112,8 +112,8 @@ def test_a_client_that_was_only_open_in_a_range_is_not_named_in_it(is_settled: b
 
 def test_a_branch_without_a_name_has_no_time_rather_than_unknown_time_where_a_merged_session_knows_another() -> None:
     with Stage() as stage:
-        stage.take(stage.stream("claude:1"), [report(1, 0, MINUTE, branch="main")], T0 + MINUTE)
-        stage.take(stage.stream("codex:2"), [report(2, HOUR, MINUTE)], T0 + HOUR + MINUTE)
+        stage.take(stage.stream("claude:1"), [report(1, 0, MINUTE, tool="Bash", branch="main")], T0 + MINUTE)
+        stage.take(stage.stream("codex:2"), [report(2, HOUR, MINUTE, tool="Bash")], T0 + HOUR + MINUTE)
         stage.sweep(T0 + 9 * HOUR)
         stage.store.write(lambda db: combining.merge(db, sorted(stage.projection()), now=T0 + 9 * HOUR))
         calendar = Calendar("UTC")
