@@ -30,7 +30,8 @@ SESSIONS = (ROOT / "docs" / "sessions.md").read_text()
 CAPTURE = (ROOT / "docs" / "capture.md").read_text()
 STATISTICS = (ROOT / "docs" / "statistics.md").read_text()
 EXPORT = (ROOT / "docs" / "export.md").read_text()
-ALL = (README, SESSIONS, CAPTURE, STATISTICS, EXPORT)
+KNOWLEDGE = (ROOT / "docs" / "knowledge.md").read_text()
+ALL = (README, SESSIONS, CAPTURE, STATISTICS, EXPORT, KNOWLEDGE)
 
 
 def blocks(text: str, language: str) -> list[str]:

@@ -59,6 +59,10 @@ KEYS: tuple[Key, ...] = (
     Key("cleanup.older_than_hours", 1, 0, 87_600, "Age from which cleanup-sessions closes a session."),
     Key("context.token_budget", 20_000, 100, 10_000_000, "Tokens of what is known that an assistant is shown unasked."),
     Key("capture.exclude", (), 0, 0, "Folders that are never recorded.", is_path=True),
+    Key(
+        "discoveries.auto_accept", 0, 0, 1, "Confidence from which what was learned is accepted by itself; 0: never.",
+        project=False,
+    ),
     Key("redaction.allow", (), 0, 0, "Texts that are never redacted.", project=False),
     Key(
         "time.zone", SYSTEM_ZONE, 0, 0, "The time zone of your days; 'system' is the machine's.", project=False,
@@ -130,6 +134,11 @@ class Settings(NamedTuple):
         """Return the name of the person's zone; None is the system's."""
         zone = self.text("time.zone")
         return None if zone == SYSTEM_ZONE else zone
+
+    @property
+    def auto_accept(self) -> float | None:
+        """Return the confidence from which discoveries are accepted by themselves; None if they never are."""
+        return self.number("discoveries.auto_accept") or None
 
     @property
     def merge_within_ms(self) -> int:

@@ -109,6 +109,7 @@ def test_every_tool_gives_the_same_as_text_and_as_values(tmp_path: Path, version
         ("git_diff", {"ref": "HEAD~1"}, "text"),
         ("sessions", {}, "id"),
         ("sessions", {"action": "totals", "range": "today"}, "clocks"),
+        ("remember", {"content": "Parsers return trees, and never strings."}, "id"),
     ]
     with CheckedServer(project) as server:
         server.speak(version)

@@ -43,6 +43,7 @@ class Stores:
         self._homes: dict[tuple[str, bool], Home | None] = {}
         self._stores: dict[str, Store] = {}
         self._looked_at: dict[str, Store | None] = {}
+        self._opened: list[tuple[Home, Store]] = []
         self._given = None if given is None else given[1]
         if given is not None:
             self._stores[given[0].store_path] = given[1]
@@ -99,11 +100,16 @@ class Stores:
                 project.prepare(home.project)
             store = open_store(path)
             self._stores[path] = store
+            self._opened.append((home, store))
             if not home.own:
                 homecoming.bring(home.project, store, home.settings.timeout_ms)
             within = home.settings.merge_within_ms
             sweep.sweep(store, home.project.run_dir, times.now_ms(), merge_within_ms=within)
         return self._stores[path]
+
+    def opened(self) -> list[tuple[Home, Store]]:
+        """Return the stores that were opened here, with the homes that they are of."""
+        return list(self._opened)
 
     def look(self, home: Home) -> Store | None:
         """Return a home's store for reading, as it is; None where there is none that can be read."""

@@ -23,6 +23,7 @@ COMMANDS = {
     "status": "status_command",
     "sessions": "sessions_command",
     "stats": "stats_command",
+    "discoveries": "discoveries_command",
     "cleanup-sessions": "cleanup_command",
     "import": "import_command",
     "redact": "redact_command",

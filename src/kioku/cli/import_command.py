@@ -17,6 +17,7 @@ from kioku.capture.transcripts.formats import FORMATS, Format, Places, recognise
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_line, project_option
 from kioku.errors import UsageError
+from kioku.knowledge import learning
 from kioku.words import counted
 
 _ROOM_FOR_A_BAR = 60  # columns of a terminal; a narrower one has the numbers alone
@@ -77,6 +78,9 @@ def command(
         if not dry_run:
             draining.drain(open_stores)  # what hooks saw of the same conversations
         outcome = _import(open_stores, wish, found, quiet=as_json)
+        if not dry_run:
+            for home, store in open_stores.opened():
+                learning.learn(store, home.project, home.settings, most=None)
     if as_json:
         print_json({**msgspec.structs.asdict(outcome), "dry_run": dry_run})
     else:

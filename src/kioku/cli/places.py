@@ -9,6 +9,7 @@ from kioku.capture import homecoming, spool
 from kioku.capture.prepare import prepare
 from kioku.cli.output import note
 from kioku.errors import ProjectError, StoreError, StoreReadOnlyError
+from kioku.knowledge import learning
 from kioku.project import Project
 from kioku.sessions import lease, sweep
 from kioku.settings import Settings
@@ -49,6 +50,7 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
             _drain(where, store)
             values = settings.load(None if where == project.own() else where.context_dir)
             sweep.sweep(store, where.run_dir, times.now_ms(), merge_within_ms=values.merge_within_ms)
+            learning.learn(store, where, values)
         yield store
     finally:
         store.close()

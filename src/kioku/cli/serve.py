@@ -10,6 +10,7 @@ from kioku import dotenv, project, redaction, settings, times
 from kioku.ancestry import client_name, client_process
 from kioku.capture.serving import ServerSpool
 from kioku.errors import KiokuError
+from kioku.knowledge import learning
 from kioku.mcp.application import Kioku
 from kioku.mcp.serving import Server, claim_standard_streams, end_within
 from kioku.sessions import processes
@@ -45,6 +46,7 @@ def serve(folder: str | None) -> int:
         exclude=values.texts("capture.exclude"),
         merge_within_ms=values.merge_within_ms,
     )
+    recorder.after_sweep = lambda store: learning.learn(store, where, values)
     application = Kioku(recorder, values.number("context.token_budget"), values.calendar)
     try:
         server = Server(application, *claim_standard_streams())

@@ -96,6 +96,14 @@ class Sessions(msgspec.Struct, forbid_unknown_fields=True):
     longer_than: Annotated[int, Meta(ge=0, description="active minutes")] | None = None
 
 
+class Remember(msgspec.Struct, forbid_unknown_fields=True):
+    """Arguments of remember."""
+
+    content: Annotated[str, Meta(max_length=500, description="one sentence that stands alone")]
+    type: Literal["decision", "rule", "pattern", "issue"] = "decision"
+    module: str | None = None
+
+
 class Outcome(msgspec.Struct):
     """What a tool answers, and what is recorded of the call.
 
@@ -252,12 +260,26 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
     return Outcome(ToolResult(session_text(session, files, now), structured))
 
 
+def remember(bench: Workbench, wanted: Remember, _call: Call) -> Outcome:
+    """Record a discovery for the person to decide about."""
+    from kioku.knowledge import discoveries
+
+    row, is_new = discoveries.remember(
+        bench.recorder.store(), bench.recorder.session_id(), wanted.type, wanted.content, wanted.module,
+        now=times.now_ms(),
+    )  # fmt: skip
+    told = "recorded" if is_new else "known already"
+    structured = {"id": str(row.id), "type": row.type, "state": row.state, "is_new": is_new, "seen": row.seen}
+    return Outcome(ToolResult(f"{told}: {row.type} {row.id}, {row.state}", structured))
+
+
 class Entry(msgspec.Struct):
     """A tool: what it says of itself, its arguments, and what does the work."""
 
     says: str
     arguments: type[msgspec.Struct]
     run: Callable[[Workbench, Any, Call], Outcome]
+    writes: bool = False
 
 
 TOOLS: dict[str, Entry] = {
@@ -271,14 +293,24 @@ TOOLS: dict[str, Entry] = {
         Sessions,
         sessions,
     ),
+    "remember": Entry(
+        "Propose a decision, rule, pattern or solved issue for later sessions; the person decides about it.",
+        Remember,
+        remember,
+        writes=True,
+    ),
 }
 
 
 def described() -> list[Tool]:
     """Return the tools as `tools/list` shows them. Nothing in it depends on what is stored."""
-    annotations = {"readOnlyHint": True, "openWorldHint": False}
     return [
-        Tool(name=name, description=entry.says, input_schema=_schema(entry.arguments), annotations=annotations)
+        Tool(
+            name=name,
+            description=entry.says,
+            input_schema=_schema(entry.arguments),
+            annotations={"readOnlyHint": not entry.writes, "openWorldHint": False},
+        )
         for name, entry in TOOLS.items()
     ]
 

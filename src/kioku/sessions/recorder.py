@@ -78,6 +78,7 @@ class Recorder:
         merge_within_ms: int = 0,
     ) -> None:
         self.project = where
+        self.after_sweep: Callable[[Store], None] = lambda _store: None  # what else is done now and then
         self._started_by = client
         self._spool = spool
         self._exclude = exclude
@@ -199,6 +200,7 @@ class Recorder:
             if sweep_is_due and self._store is not None:
                 sweep.sweep(self._store, self.project.run_dir, now, merge_within_ms=self._merge_within_ms)
                 sweep.remove_leases(self._store, self.project.run_dir)
+                self.after_sweep(self._store)
         except StoreError as error:
             self._fail(error)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from kioku import times
 from kioku.models import SWEEP, new_id
-from kioku.store import archive, forgotten, rollups
+from kioku.store import archive, discoveries, forgotten, rollups
 from kioku.store.archive import Piece
 from kioku.store.barred import SLACK
 from kioku.store.connection import one
@@ -184,10 +184,7 @@ def _remove_rows(db: apsw.Connection, found: Found) -> None:
                WHERE kind IN ('merged', 'unmerged', 'split') AND instr(data, ?1)""",
             (f'"{id}"', f'"{new_id()}"'),
         )
-        quoting = "SELECT id FROM discoveries WHERE session_id = ?1 OR instr(evidence, ?1) OR instr(content, ?1)"
-        for row in list(db.execute(quoting, (id,))):
-            db.execute("DELETE FROM discoveries WHERE id = ?", row)
-            db.execute("DELETE FROM context_items WHERE id = ?1 OR id LIKE '%:' || ?1", row)
+        discoveries.forget(db, id, found.ids)
         # An archived session is not derived again: what came before it is known no more.
         follows = "SELECT seq FROM sessions WHERE continues = ? AND seq IN (SELECT session FROM archived)"
         for (seq,) in list(db.execute(follows, (id,))):

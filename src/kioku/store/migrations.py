@@ -302,7 +302,18 @@ ALTER TABLE folded ADD COLUMN session INTEGER;
 CREATE INDEX folded_by_session ON folded (session);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED)
+# What conversations taught. `learned` is the digest that a session had when it was looked at; `successions` says which
+# discovery another is to take the place of, and since when that is decided. `discoveries` stays as it was released.
+_LEARNING = """
+ALTER TABLE sessions ADD COLUMN learned BLOB;
+CREATE INDEX sessions_unlearned ON sessions (seq)
+  WHERE digest IS NOT NULL AND status <> 'active' AND learned IS NOT digest;
+CREATE TABLE successions (
+  id TEXT NOT NULL, superseded_by TEXT NOT NULL, decided_at INTEGER, PRIMARY KEY (id, superseded_by)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING)
 VERSION = len(MIGRATIONS)
 
 

@@ -1,0 +1,233 @@
+"""`kioku discoveries`: what sessions taught, and what the person decides about it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kioku import times
+from kioku.cli import places
+from kioku.cli.output import json_option, own_option, print_facts, print_json, print_line, print_table, project_option
+from kioku.errors import UsageError
+from kioku.knowledge import discoveries
+from kioku.knowledge.extraction.phrases import TYPES
+from kioku.store import discoveries as stored
+from kioku.store.discoveries import ACCEPTED, REJECTED, STATES, Row
+from kioku.store.store import Store
+from kioku.words import counted
+
+if TYPE_CHECKING:
+    import apsw
+
+Result = TypeVar("Result")
+
+type_option = click.option("--type", "kind", type=click.Choice(TYPES), help="Of one type.")
+
+
+@click.group("discoveries", invoke_without_command=True)
+@project_option
+@json_option
+@click.pass_context
+def command(context: click.Context, folder: str | None, as_json: bool) -> None:
+    """List what sessions taught, and decide about it.
+
+    A discovery is proposed until you accept or reject it. What you rejected does not come back.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(list_, folder=folder, as_json=as_json)
+
+
+@command.command("list")
+@type_option
+@click.option("--module", help="Of one module.")
+@click.option("--state", type=click.Choice((*STATES, "any")), help="In one state; without it, those that stand.")
+@click.option("--session", help="Said in one session; the beginning of its id is enough.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many at most.")
+@project_option
+@own_option
+@json_option
+def list_(
+    kind: str | None = None,
+    module: str | None = None,
+    state: str | None = None,
+    session: str | None = None,
+    limit: int = 50,
+    folder: str | None = None,
+    own: bool = False,
+    as_json: bool = False,
+) -> None:
+    """List discoveries, the surest first."""
+    where, _ = places.find(folder, own=own)
+    with places.opened(where) as store:
+        rows = store.read(stored.every)
+    states = STATES if state == "any" else (state,) if state else ("proposed", "accepted")
+    fitting = [
+        row
+        for row in rows
+        if row.state in states
+        and kind in (None, row.type)
+        and module in (None, row.module)
+        and (session is None or any((part.session or "").lower().startswith(session.lower()) for part in _said(row)))
+    ]
+    fitting.sort(key=lambda row: (row.state != ACCEPTED, -(row.confidence or 0), -row.created_at, row.id))
+    if as_json:
+        print_json({"discoveries": [_json(row) for row in fitting[:limit]], "found": len(fitting)})
+        return
+    if not fitting:
+        print("Nothing has been learned yet." if not rows else "No discovery fits.")
+        return
+    print_table(
+        ("id", "type", "state", "sure", "seen", "module", "by", "says"),
+        [
+            (
+                row.id[:8], row.type, row.state, _sure(row), row.seen, row.module or "–", row.provenance, row.content,
+            )
+            for row in fitting[:limit]
+        ],
+        right=("sure", "seen"),
+        optional=("by", "seen", "module"),
+    )  # fmt: skip
+    if len(fitting) > limit:
+        print(f"and {len(fitting) - limit} more: --limit {len(fitting)}")
+
+
+@command.command("show")
+@click.argument("id")
+@project_option
+@own_option
+@json_option
+def show(id: str, folder: str | None, own: bool, as_json: bool) -> None:
+    """Show a discovery with its evidence. The beginning of its id is enough."""
+    where, _ = places.find(folder, own=own)
+    with places.opened(where) as store:
+        row = store.read(lambda db: discoveries.find(db, id))
+    if as_json:
+        print_json(_json(row))
+        return
+    facts: list[tuple[str, Any]] = [
+        ("id", row.id), ("type", row.type), ("says", row.content), ("state", row.state), ("confidence", _sure(row)),
+        ("module", row.module or "–"), ("authority", row.provenance), ("seen", counted(row.seen, "session")),
+        ("found", times.local_text(row.created_at)),
+    ]  # fmt: skip
+    if row.superseded_by:
+        facts.append(("superseded by", row.superseded_by))
+    facts += [("contradicted by", id) for id in row.proposed_by]
+    print_facts(facts)
+    for part in row.evidence:
+        place = f"session {part.session[:8]}" if part.session else "no session"
+        when = "" if part.at is None else f", {times.local_text(part.at)}"
+        print_line((f"{part.by or 'unknown'}, {place}{when}:", "bold"))
+        print_line((f"  {part.quote}", ""))
+        if part.solution and part.solution != part.quote:
+            print_line((f"  solved: {part.solution}", ""))
+
+
+@command.command("accept")
+@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+@project_option
+@own_option
+@json_option
+def accept(ids: tuple[str, ...], folder: str | None, own: bool, as_json: bool) -> None:
+    """Accept discoveries: they are known from now on."""
+    rows = _each(ids, folder, own, ACCEPTED)
+    _tell(rows, as_json=as_json)
+    if not as_json:
+        for row in rows:
+            for by in row.proposed_by:
+                print(f"{by} contradicts it; if that holds now: kioku discoveries supersede {row.id} {by}")
+
+
+@command.command("reject")
+@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+@project_option
+@own_option
+@json_option
+def reject(ids: tuple[str, ...], folder: str | None, own: bool, as_json: bool) -> None:
+    """Reject discoveries: they are kept, and do not come back."""
+    _tell(_each(ids, folder, own, REJECTED), as_json=as_json)
+
+
+@command.command("edit")
+@click.argument("id")
+@click.argument("text", required=False)
+@click.option("--type", "kind", type=click.Choice(TYPES), help="What it is.")
+@click.option("--module", help="The module that it is about; '' for none.")
+@project_option
+@own_option
+@json_option
+def edit(
+    id: str, text: str | None, kind: str | None, module: str | None, folder: str | None, own: bool, as_json: bool
+) -> None:
+    """Say a discovery in other words, or change what it is about. Its evidence stays."""
+    if text is None and kind is None and module is None:
+        raise UsageError("nothing to change", hint=f"kioku discoveries edit {id} 'in other words'")
+    row = _written(
+        folder, own, lambda db, now, _: discoveries.edit(db, id, content=text, type=kind, module=module, now=now)
+    )
+    _tell([row], as_json=as_json)
+
+
+@command.command("add")
+@click.argument("text")
+@click.option("--type", "kind", type=click.Choice(TYPES), default="rule", show_default=True, help="What it is.")
+@click.option("--module", help="The module that it is about.")
+@project_option
+@own_option
+@json_option
+def add(text: str, kind: str, module: str | None, folder: str | None, own: bool, as_json: bool) -> None:
+    """Record what you know. It is accepted."""
+    row = _written(
+        folder,
+        own,
+        lambda db, now, store: discoveries.add(db, kind, text, module, own=store.is_registered, now=now),
+    )
+    _tell([row], as_json=as_json)
+
+
+@command.command("supersede")
+@click.argument("id", metavar="OLD")
+@click.argument("by", metavar="NEW")
+@project_option
+@own_option
+@json_option
+def supersede(id: str, by: str, folder: str | None, own: bool, as_json: bool) -> None:
+    """Let discovery NEW take the place of OLD. NEW is accepted with it."""
+    rows = _written(folder, own, lambda db, now, _: discoveries.supersede(db, id, by, now=now))
+    _tell(list(rows), as_json=as_json)
+
+
+def _each(ids: tuple[str, ...], folder: str | None, own: bool, state: str) -> list[Row]:
+    def work(db: "apsw.Connection", now: int, _store: Store) -> list[Row]:
+        return [discoveries.decide(db, id, state, now=now) for id in ids]
+
+    return _written(folder, own, work)
+
+
+def _written(folder: str | None, own: bool, work: "Callable[[apsw.Connection, int, Store], Result]") -> Result:
+    where, _ = places.find(folder, own=own)
+    with places.opened(where) as store:
+        now = times.now_ms()
+        return store.write(lambda db: work(db, now, store))
+
+
+def _tell(rows: list[Row], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"discoveries": [_json(row) for row in rows]})
+        return
+    for row in rows:
+        print_line((f"{row.id[:8]} ", "bold"), (f"{row.state}: {row.content}", ""))
+
+
+def _json(row: Row) -> dict[str, Any]:
+    import msgspec
+
+    found: dict[str, Any] = msgspec.to_builtins(row, enc_hook=str)
+    return {**found, "seen": row.seen}
+
+
+def _said(row: Row) -> tuple[stored.Evidence, ...]:
+    return row.evidence or (stored.Evidence(quote="", session=row.session),)
+
+
+def _sure(row: Row) -> str:
+    return "–" if row.confidence is None else f"{row.confidence:.2f}"

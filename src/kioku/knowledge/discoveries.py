@@ -1,0 +1,297 @@
+"""What was learned: looking at sessions that are over, and uniting what they say with what is known.
+
+The invariant: what the person decided stands. A row's words, type and module are written once and changed by the person
+alone; one that was rejected or superseded neither comes back nor grows; the same words of the same turn count once,
+however often a session is looked at. In a store that the person has not adopted nobody has a person's authority.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from kioku.errors import UsageError
+from kioku.knowledge.extraction import alike
+from kioku.knowledge.extraction.extract import MOST, Learned, Touch, Turn, extract
+from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, REPOSITORY
+from kioku.knowledge.extraction.phrases import TYPES
+from kioku.models import FILE_EDIT, new_id
+from kioku.redaction import redact
+from kioku.store import discoveries
+from kioku.store.discoveries import ACCEPTED, PROPOSED, REJECTED, SUPERSEDED, Evidence, Row, Unlearned
+from kioku.store.store import Store
+from kioku.words import nearest
+
+if TYPE_CHECKING:
+    import apsw
+
+AT_ONCE: Final = 250  # sessions that a sweep looks at, of which most have said nothing
+TEXT_AT_ONCE: Final = 300_000  # signs: somebody may wait for it
+REMEMBERED: Final = 20  # that the assistant may have recorded of one session
+LONGEST: Final = 500  # signs of a discovery's content
+_SURER: Final = 0.05  # what another session that says the same adds
+_SUREST: Final = 0.99
+
+ModuleOf = Callable[[str], str | None]
+
+
+def learn(
+    store: Store,
+    now: int,
+    *,
+    module_of: ModuleOf | None = None,
+    auto_accept: float | None = None,
+    most: int | None = TEXT_AT_ONCE,
+) -> bool:
+    """Look at sessions that are over, at so many signs of text; return whether none is left. Raises StoreError."""
+    looked = 0
+    while store.read(discoveries.has_unlearned):
+        if most is not None and looked >= most:
+            return False
+        found: list[tuple[Unlearned, list[Learned]]] = []
+        for session in store.read(lambda db: discoveries.unlearned(db, AT_ONCE)):
+            size, learned = _look(store, session, module_of or (lambda _path: None))
+            found.append((session, learned))
+            looked += size
+            if most is not None and looked >= most:
+                break
+        own = store.is_registered
+
+        def keep(
+            db: "apsw.Connection", found: Sequence[tuple[Unlearned, list[Learned]]] = found, own: bool = own
+        ) -> None:
+            known = _Known(discoveries.every(db)) if any(learned for _, learned in found) else None
+            for session, learned in found:
+                if known is not None:
+                    for row, successions in known.unite(session.id, learned, own=own, auto_accept=auto_accept, now=now):
+                        discoveries.put(db, row)
+                        for old, new in successions:
+                            discoveries.propose_succession(db, old, new)
+                discoveries.note_learned(db, session.seq, session.digest)
+
+        store.write(keep)
+    return True
+
+
+def remember(
+    store: Store, session: str | None, type: str, content: str, module: str | None, *, now: int
+) -> tuple[Row, bool]:
+    """Record what the assistant wants remembered, as proposed; return it and whether it is new. Raises UsageError.
+
+    What the person rejected stays rejected.
+    """
+    said = " ".join(content.split())
+    if len(said) < 8:
+        raise UsageError("there is nothing to remember in that", hint="say it in one sentence")
+    by = ASSISTANT if store.is_registered else REPOSITORY
+
+    def work(db: "apsw.Connection") -> tuple[Row, bool]:
+        if session is not None and discoveries.remembered(db, session) >= REMEMBERED + MOST:
+            raise UsageError(
+                f"this session has {REMEMBERED + MOST} discoveries, and no more are recorded of one",
+                hint="keep what the next session needs most",
+            )
+        part = Evidence(quote=redact(said), by=by, session=session, at=now)
+        known = _Known(discoveries.every(db))
+        same = known.like(type, part.quote)
+        if same is not None:
+            if same.state in (PROPOSED, ACCEPTED) and all(one.session != session for one in same.evidence):
+                same = _strengthened(same, part, 0.0, now)
+                discoveries.put(db, same)
+            return same, False
+        row = _made(type, part.quote, None if module is None else redact(module[:200]), 0.6, by, part, now)
+        discoveries.put(db, row)
+        for old in known.contradicted(row):
+            discoveries.propose_succession(db, old.id, row.id)
+        return row, True
+
+    return store.write(work)
+
+
+def add(db: "apsw.Connection", type: str, content: str, module: str | None, *, own: bool, now: int) -> Row:
+    """Record what the person says, as accepted. Raises UsageError."""
+    part = Evidence(quote=redact(_worded(content)), by=PERSON if own else REPOSITORY, at=now)
+    row = _made(type, part.quote, None if module is None else redact(module), 1.0, part.by, part, now)
+    row = msgspec.structs.replace(row, state=ACCEPTED)
+    discoveries.put(db, row)
+    return row
+
+
+def edit(db: "apsw.Connection", id: str, *, content: str | None, type: str | None, module: str | None, now: int) -> Row:
+    """Change what a discovery says; its evidence stays. An empty module takes it out of its module."""
+    row = find(db, id)
+    row = msgspec.structs.replace(
+        row,
+        content=row.content if content is None else redact(_worded(content)),
+        type=row.type if type is None else type,
+        module=row.module if module is None else redact(module) or None,
+        updated_at=now,
+    )
+    discoveries.put(db, row)
+    return row
+
+
+def decide(db: "apsw.Connection", id: str, state: str, *, now: int) -> Row:
+    """Accept or reject a discovery. Safe to repeat."""
+    row = find(db, id)
+    if row.state != state:
+        row = msgspec.structs.replace(row, state=state, updated_at=now)
+        discoveries.put(db, row)
+    return row
+
+
+def supersede(db: "apsw.Connection", id: str, by: str, *, now: int) -> tuple[Row, Row]:
+    """Let one discovery take another's place; what takes it is accepted. Raises UsageError."""
+    old, new = find(db, id), find(db, by)
+    if old.id == new.id:
+        raise UsageError(f"{old.id} cannot take its own place")
+    if new.state in (SUPERSEDED, REJECTED):
+        raise UsageError(f"{new.id} is {new.state}", hint=f"kioku discoveries accept {new.id}")
+    decide(db, new.id, ACCEPTED, now=now)
+    discoveries.decide_succession(db, old.id, new.id, now=now)
+    return find(db, old.id), find(db, new.id)
+
+
+def find(db: "apsw.Connection", id: str) -> Row:
+    """Return a discovery by its id or the beginning of it. Raises UsageError, which names the nearest."""
+    exact = discoveries.by_id(db, id)
+    if exact is not None:
+        return exact
+    rows = discoveries.every(db)
+    fitting = [row for row in rows if id and row.id.lower().startswith(id.lower())]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise UsageError(f"'{id}' is the beginning of {len(fitting)} discoveries", hint="say more of it")
+    hint = nearest(id, [row.id for row in rows]) if rows else "nothing has been learned yet"
+    raise UsageError(f"there is no discovery '{id[:60]}'", hint=hint)
+
+
+class _Known:
+    """What is known, ready to be compared."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = {row.id: row for row in rows}
+        self._by_word: dict[str, set[str]] = {}
+        self._heard: dict[tuple[str | None, str], str] = {}
+        for row in self._rows.values():
+            self._index(row)
+
+    def _index(self, row: Row) -> None:
+        for part in row.evidence:
+            self._heard[part.turn, part.quote] = row.id
+        for words in (row.content, *(part.quote for part in row.evidence)):
+            for word in alike.words(words):
+                self._by_word.setdefault(word, set()).add(row.id)
+
+    def _near(self, words: str) -> list[Row]:
+        """Return the rows that have at least a third of a text's words."""
+        counts: dict[str, int] = {}
+        wanted = alike.words(words)
+        for word in wanted:
+            for id in self._by_word.get(word, ()):
+                counts[id] = counts.get(id, 0) + 1
+        return [self._rows[id] for id, number in sorted(counts.items()) if number * 3 >= len(wanted)]
+
+    def like(self, type: str, words: str) -> Row | None:
+        """Return the row that says the same, as it is worded or as it was said."""
+        for row in self._near(words):
+            if row.type == type and any(
+                alike.says_the_same(words, one) for one in (row.content, *(part.quote for part in row.evidence))
+            ):
+                return row
+        return None
+
+    def contradicted(self, new: Row) -> list[Row]:
+        """Return the rows that stand and that a new one contradicts."""
+        return [
+            row
+            for row in self._near(new.content)
+            if row.id != new.id
+            and row.type == new.type
+            and row.state in (PROPOSED, ACCEPTED)
+            and alike.contradicts(row.content, new.content)
+        ]
+
+    def unite(
+        self, session: str, learned: Iterable[Learned], *, own: bool, auto_accept: float | None, now: int
+    ) -> list[tuple[Row, list[tuple[str, str]]]]:
+        """Unite what a session taught; return the rows to be stored, and which are to take which one's place."""
+        changed: list[tuple[Row, list[tuple[str, str]]]] = []
+        room = MOST - sum(any(part.session == session for part in row.evidence) for row in self._rows.values())
+        for one in learned:
+            by = one.found.provenance if own else REPOSITORY
+            part = Evidence(
+                quote=redact(one.found.quote), by=by, session=session, turn=str(one.turn), at=one.at,
+                solution=None if one.found.solution is None else redact(one.found.solution),
+            )  # fmt: skip
+            if (part.turn, part.quote) in self._heard:
+                continue
+            row = self.like(one.found.type, part.quote)
+            if row is not None:
+                if row.state not in (PROPOSED, ACCEPTED):
+                    continue
+                row = _strengthened(row, part, one.found.confidence, now)
+            elif room <= 0:
+                continue
+            else:
+                room -= 1
+                content = redact(one.found.content[:LONGEST])
+                module = None if one.module is None else redact(one.module)
+                row = _made(one.found.type, content, module, one.found.confidence, by, part, now)
+            is_sure = auto_accept is not None and (row.confidence or 0) >= auto_accept
+            if is_sure and row.state == PROPOSED and row.provenance in (PERSON, ASSISTANT):
+                row = msgspec.structs.replace(row, state=ACCEPTED)
+            is_new = row.id not in self._rows
+            successions = [_later(row, old) for old in self.contradicted(row)] if is_new else []
+            self._rows[row.id] = row
+            self._index(row)
+            changed.append((row, successions))
+        return changed
+
+
+def _later(new: Row, old: Row) -> tuple[str, str]:
+    """Return (which goes, which takes its place): what was said last holds."""
+    return (old.id, new.id) if _said_at(new) >= _said_at(old) else (new.id, old.id)
+
+
+def _said_at(row: Row) -> int:
+    return max((part.at for part in row.evidence if part.at is not None), default=row.created_at)
+
+
+def _strengthened(row: Row, part: Evidence, confidence: float, now: int) -> Row:
+    """Return a row that was said once more. A person who says it gives it the person's authority."""
+    is_new_session = all(one.session != part.session for one in row.evidence)
+    sure = max(row.confidence or 0.0, confidence) + (_SURER if is_new_session else 0)
+    provenance = PERSON if part.by == PERSON and row.provenance in (ASSISTANT, REPOSITORY) else row.provenance
+    sure = max(row.confidence or 0.0, min(round(sure, 2), _SUREST))
+    return msgspec.structs.replace(
+        row, evidence=(*row.evidence, part), confidence=sure, provenance=provenance, updated_at=now
+    )
+
+
+def _made(type: str, content: str, module: str | None, confidence: float, by: str, part: Evidence, now: int) -> Row:
+    if type not in TYPES:
+        raise UsageError(f"'{type}' is no kind of discovery", hint=f"one of: {', '.join(TYPES)}")
+    return Row(
+        id=new_id(), type=type, content=content, module=module, confidence=confidence, state=PROPOSED, provenance=by,
+        session=part.session, created_at=now, updated_at=now, evidence=(part,),
+    )  # fmt: skip
+
+
+def _worded(content: str) -> str:
+    said = " ".join(content.split())
+    if not 3 <= len(said) <= LONGEST:
+        raise UsageError(f"a discovery has 3 to {LONGEST} characters, not {len(said)}", hint="say it in one sentence")
+    return said
+
+
+def _look(store: Store, session: Unlearned, module_of: ModuleOf) -> tuple[int, list[Learned]]:
+    """Return how much was said in a session, and what it taught."""
+    said = store.read(lambda db: discoveries.turns(db, session.seq))
+    if not said:
+        return 0, []
+    touched = store.read(lambda db: discoveries.touches(db, session.seq, (FILE_EDIT,)))
+    turns = [Turn(turn.key, turn.at, turn.role, turn.text) for turn in said]
+    learned = extract(turns, [Touch(one.path, one.at, one.is_edit) for one in touched], module_of)
+    return sum(len(turn.text) for turn in said), learned
