@@ -11,6 +11,7 @@ from kioku.knowledge.extraction.phrases import DECISION, ELSEWHERE, ENGLISH, ISS
 from kioku.knowledge.extraction.sentences import Sentence
 
 LEAST: Final = 0.5  # what is less sure is no discovery
+LEAST_OF: Final = {PATTERN: 0.58}  # nearly everything that is said of code sounds like one
 PERSON: Final = "person"
 ASSISTANT: Final = "assistant"
 REPOSITORY: Final = "repository"
@@ -46,9 +47,11 @@ def judge(sentence: Sentence, role: str) -> Found | None:
     text = sentence.text
     bare = _bare(text)
     is_wide = _is_wide(bare)
-    if not (8 if is_wide else 24) <= len(text) or (not is_wide and len(_WORD.findall(bare)) < 5):
+    if not (8 if is_wide else 18) <= len(text) or (not is_wide and len(_WORD.findall(sentence.text)) < 5):
         return None
-    if phrases.QUESTION.search(bare) or phrases.CONDITION.search(bare) or text.endswith(":"):
+    if phrases.CONDITION.search(bare) or phrases.VAGUE.search(bare):
+        return None
+    if phrases.QUESTION.search(bare) and not (role == "user" and phrases.ORDER.search(bare)):
         return None
     matched = _matched(bare, role)
     if not matched:
@@ -85,7 +88,11 @@ def _weighed(sentence: Sentence, role: str, bare: str, type: str, phrase: Phrase
     if sentence.is_planned:
         add(-0.25, "under a heading of plans")
     if phrases.HYPOTHETICAL.search(bare):
-        add(-0.15 if type == ISSUE else -0.3, "hypothetical")
+        add(-0.3, "hypothetical")
+    if sentence.text.endswith(":"):
+        add(-0.1, "announces something")
+    if role == "user" and phrases.REPORTED.search(bare):
+        add(-0.3, "a report, which persons paste")
     if phrases.MOMENT.search(bare):
         add(-0.2, "of the moment")
     if phrases.DANGLING.search(bare):
@@ -110,7 +117,7 @@ def _weighed(sentence: Sentence, role: str, bare: str, type: str, phrase: Phrase
             solution = sentence.following
         if solution is not None:
             add(0.05, "with its solution")
-    if confidence < LEAST:
+    if confidence < LEAST_OF.get(type, LEAST):
         return None
     return Found(
         type=type, content=content(sentence.text), confidence=round(min(confidence, 0.95), 2), provenance=provenance,

@@ -45,6 +45,10 @@ ENGLISH: Final = [
         (0.6, r"\b(?:use|uses|using|used|keep|kept|made|prefer|store|call|return|read|write)\b.{1,100}\b(?:instead of|rather than)\b"),
         (0.62, r"\b(?:changed|moved|renamed|removed|dropped|kept|merged|simplified|extracted|made|added|split)\b.{1,140}\b(?:instead of|rather than|so that|because|since|to avoid|to prevent)\b"),
         (0.6, r"\b(?:intentionally|deliberately|by design|on purpose)\b"),
+        (0.6, r"^(?:sure,? |also,? |and )?(?:can|could|please)? ?(?:you |we )?(?:please )?(?:remove|drop|rename|replace|use|make|move|keep|configure|exclude|disable|enable|update|fix|change)\b.{4,160}\b(?:no longer|instead|rather|so (?:that )?|don't want|won't|not|only|never|because|since|to be|but)\b", "user"),
+        (0.58, r"^(?:use|fail|add|trigger|keep|store|return|reject|skip|default)\b.{0,80}(?:▪|\bif\b|\bon\b|\bat\b)", "user"),
+        (0.6, r"\b(?:kept|adopted|added|updated|enabled|disabled|excluded|require[sd]?|pinned|capped)\b.{0,140}(?:\b(?:before|after|by|from|only|early|unless|now)\b)", "assistant"),
+        (0.6, r"\b(?:is|are) (?:now|no longer) \w+|\bnow (?:uses?|matches|rejects?|returns?|requires?|goes|lives?|excludes?|rejected|supports?|detects?|defaults?)\b|\bno longer \w+s\b", "assistant"),
         (0.6, r"\bno longer (?:use|need|support|store|require|call|rely)\w*\b"),
         (0.6, r"\bi (?:want|would like|prefer|'d prefer|'d like|think we should)\b.{0,60}\b(?:instead|rather|keep|use|only|not)\b", "user"),
     ),
@@ -57,6 +61,7 @@ ENGLISH: Final = [
         (0.7, r"\b(?:is|are) (?:forbidden|not allowed|prohibited|mandatory|off[- ]limits)\b"),
         (0.62, r"\bmust (?:be|have|use|match|go|come|live|stay|pass|run|include|contain|follow|match|remain|return|exist|call|happen|set|start|end)\b"),
         (0.62, r"^(?:please )?(?:do not|don't|avoid|prefer|only use|use only|make sure to always|ensure that|remember to|remember that)\b"),
+        (0.62, r"\bshouldn't be (?:tracked|committed|stored|used|edited|checked in)\b|\bshould (?:handle|stay|remain)\b.{0,60}\b(?:automatically|always|only)\b"),
         (0.6, r"\bwe (?:don't|do not) (?:use|want|need|commit|allow|support|write|do|mock)\b"),
         (0.6, r"\b(?:should|shouldn't|should not) (?:only|not|be|use|never|have|live|go|follow|match)\b", "user"),
         (0.62, r"\b(?:convention|guideline|requirement|policy|rule)s? (?:is|are|says?|states?|requires?|:)"),
@@ -69,10 +74,12 @@ ENGLISH: Final = [
         (0.68, r"\b(?:is|are|gets?) (?:stored|saved|kept|persisted|written|located|defined|configured|implemented|registered|handled|managed|generated|loaded|tracked|read|created|built|done|wired)\b(?: \w+){0,2} (?:in|under|at|as|via|through|by|from|on|using)\b"),
         (0.75, r"\b(?:follow(?:s|ing)?|uses?|same) (?:the |a |this |that |an )?(?:same |existing |standard |established |\w+ )?(?:pattern|convention|approach|structure|style|format)\b"),
         (0.72, r"\b(?:naming )?convention\b|\bby convention\b|\bsource of truth\b|\bentry ?point (?:is|for)\b"),
+        (0.6, r"\bis separate from\b|\bshows? .{3,80}\bnot\b|\bdoes not (?:list|show|include|touch|read|write|use)\b|\bare (?:configured|kept) (?:in|via)\b|\bcomes? from\b", "assistant"),
+        (0.6, r"\b(?:runs|is run|spawns|is called|is spawned|fires) (?:during|on each|before|after|when|as|at|on|the)\b"),
         (0.62, r"\b(?:is|are) responsible for\b|\blives? in\b|\bresides? in\b"),
-        (0.6, r"▪ (?:uses?|handles?|stores?|reads?|writes?|returns?|calls?|delegates?|wraps?|implements?|contains?|provides?|creates?|defines?|parses?|manages?)\b"),
-        (0.58, r"\b(?:each|every|all) [\w▪ -]{2,40}(?:has|have|uses?|gets?|goes?|go|is|are|lives?|implements?|returns?)\b"),
-        (0.56, r"^[\w▪' -]{2,50}\b(?:uses|use|stores|follows|relies on|delegates to)\b.{3,120}\b(?:for|to|via|as|in|with)\b"),
+        (0.53, r"▪ (?:uses?|handles?|stores?|reads?|writes?|returns?|calls?|delegates?|wraps?|implements?|contains?|provides?|creates?|defines?|parses?|manages?)\b"),
+        (0.5, r"\b(?:each|every|all) [\w▪ -]{2,40}(?:has|have|uses?|gets?|goes?|go|is|are|lives?|implements?|returns?)\b"),
+        (0.52, r"^[\w▪' -]{2,50}\b(?:uses|use|stores|follows|relies on|delegates to)\b.{3,120}\b(?:for|to|via|as|in|with)\b"),
     ),
     *_rows(
         ISSUE,
@@ -86,6 +93,11 @@ ENGLISH: Final = [
         (0.66, r"\b(?:found|identified|see|understand|discovered|spotted) (?:the|a|an|two|another|one) (?:real |actual |\w+ )?(?:issue|problem|bug|root cause)\b"),
         (0.62, r"\b(?:there(?:'s| is| was)|has|have|had|is|hit) an? (?:\w+ ){0,3}(?:bug|race condition|regression|leak|deadlock|mismatch|limitation|gotcha|edge case)\b"),
         (0.6, r"\b(?:doesn't|does not|didn't|did not|can't|cannot|isn't|is not|aren't|wasn't|weren't|won't|never)\b.{1,140}\b(?:because|since|so|but|which|due to)\b"),
+        (0.68, r"\b(?:causes?|caused|causing)\b.{3,80}\b(?:fail|error|crash|conflict|loss|break|wrong)\w*\b"),
+        (0.6, r"\balways (?:yields?|returns?|fails?|empty)\b.{0,40}\b(?:empty|nothing|null|false|wrong|diff|error)\b"),
+        (0.7, r"^(?:high|medium|low|critical|p[0-3])\b ?(?:\([^)]{1,20}\))? ?[:–—-].{20,}"),
+        (0.6, r"\b(?:without (?:this|that|it)|so it|silently)\b.{3,160}\b(?:ignor|return|skip|drop|los[et]|fail|empty|never|overwr|wrong|compar)\w*\b"),
+        (0.6, r"\b(?:too broad|bypass\w*|never enforced|not enforced|wrapped again|hard-?coded|is ignored|are ignored|silently \w+)\b"),
         (0.58, r"\b(?:fails?|failed|failing|crash(?:es|ed)|hangs?|breaks?|errors? out|timed out|times out) (?:when|with|on|if|in|after|for|at)\b"),
     ),
 ]  # fmt: skip
@@ -129,6 +141,10 @@ QUESTION: Final = re.compile(
     r"can (?:we|you|i)|could (?:we|you|i)|would (?:you|it|we)|what|which|why|how|where|who|when should|shall we|will (?:you|it))\b"
     r"|\b(?:do you want|would you like|let me know|not sure (?:if|whether)|wondering|i wonder|any thoughts)\b"
 )
+# A question that is an order: it asks for nothing to be told.
+ORDER: Final = re.compile(
+    r"^(?:also,? |and |sure,? )?(?:can|could) (?:you|we) (?:please )?(?:remove|drop|rename|replace|make|move|keep|configure|exclude|disable|enable|update|change)\b(?!.*[?？])"
+)
 HYPOTHETICAL: Final = re.compile(
     r"\b(?:would(?!n't be needed)|could|might|maybe|perhaps|suppose|supposedly|possibly|probably|likely|whether|hopefully|"
     r"i think|i guess|i assume|i suspect|seems?|appears?|presumably|potentially|ideally|imagine|what if|"
@@ -150,6 +166,11 @@ MOMENT: Final = re.compile(
     r"review|add|update|look|read|try|investigate|make)|go ahead|continue|try again|tests? pass(?:es|ed)?|all green|"
     r"build (?:succeeded|passes)|commit(?:ted)? (?:and|this|these)|pushed|lint(?:s|ing)? (?:passes|clean))\b"
 )
+VAGUE: Final = re.compile(
+    r"^(?:(?:i |now i )?(?:found|see|understand|identified|spotted|fixed|resolved) (?:the|a|an|one|it|this|both|all)\b.{0,50}|the (?:fix|change|issue|problem|error|failure) (?:is|was|has been) (?:pushed|ready|straightforward|fixed|working|in|the)\b.{0,60}|"
+    r"all (?:changes|tests|checks|files) .{0,60})[.!:]?$|\b(?:pushed|merged) as\b|\b(?:i'm|i am) \w+ing\b|\b(?:the )?(?:dispatched|sub-?)agents?\b|\bmany projects\b|\bunder the current design\b|\bexit code\b|\bsuccessfully\b|\bi (?:did not|didn't) \w+|^(?:suggested|possible|proposed|claimed|[\w/() ]{1,20}: claimed)\b|\bonly if\b|\bdry.?run\b.{0,40}\bexits\b|\bappears? (?:fixed|to be)\b"
+)
+REPORTED: Final = re.compile(r"^(?:added|updated|fixed|changed|removed|refactored|improved|implemented)\b")
 DANGLING: Final = re.compile(
     r"^(?:so |but |and |also,? |then )?(?:it|this|that|these|those|they|them|he|she|both|here|there|which|same|one|either|neither)\b(?! (?:project|repo|repository|codebase|file|package|module|function|command|test|tests|code))"
 )
