@@ -1,4 +1,4 @@
-"""How much of what people judged to be discoveries the rules find, beside plain phrases, on both halves of the labels."""
+"""How much of what was judged to be a discovery the rules find, beside plain phrases, on both halves of the labels."""
 
 import json
 import re
@@ -64,9 +64,8 @@ def test_the_rules_find_more_than_plain_phrases_do(half: labelled.Half, capsys: 
     with capsys.disabled():
         for name, (right, wrong, missed) in (("rules", of_rules), ("plain phrases", of_phrases)):
             precision, recall = right / max(1, right + wrong), right / max(1, right + missed)
-            print(
-                f"\n{half}: {name}: precision {precision:.2f}, recall {recall:.2f} ({right}/{wrong}/{missed})", end=""
-            )
+            told = f"precision {precision:.2f}, recall {recall:.2f} ({right}/{wrong}/{missed})"
+            sys.stdout.write(f"\n{half}: {name}: {told}")
     assert of_rules[0] > of_phrases[0]
 
 
