@@ -102,6 +102,8 @@ def main() -> None:
     print("\nIt closed the connection, and the session was ended and kept:")
     show("sessions", "list", "--limit", "5")
     show("sessions", "show", session_id[:8], "--activities", "5")
+    print("\nWhat the next session is told of it:")
+    show("resume", "--session", session_id[:8])
     print("\nWhat was said is kept too, without the secret:")
     db = apsw.Connection(
         f"file:{ROOT}/.context/sessions.db?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI

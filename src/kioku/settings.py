@@ -43,6 +43,7 @@ class Key(NamedTuple):
 
 
 SYSTEM_ZONE = "system"
+RESUME_BUDGET = "resume.token_budget"
 
 
 def _is_zone(text: str) -> bool:
@@ -58,6 +59,7 @@ KEYS: tuple[Key, ...] = (
     Key("session.merge_within_minutes", 0, 0, 240, "Gap within which sessions of one work are merged; 0: never."),
     Key("cleanup.older_than_hours", 1, 0, 87_600, "Age from which cleanup-sessions closes a session."),
     Key("context.token_budget", 20_000, 100, 10_000_000, "Tokens of what is known that an assistant is shown unasked."),
+    Key(RESUME_BUDGET, 400, 50, 2000, "Tokens of what a session is told of the last one when it begins."),
     Key("capture.exclude", (), 0, 0, "Folders that are never recorded.", is_path=True),
     Key(
         "discoveries.auto_accept", 0, 0, 1, "Confidence from which what was learned is accepted by itself; 0: never.",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kioku import dotenv, project, redaction, settings, times
+from kioku import dotenv, project, redaction, resuming, settings, times
 from kioku.capture import homecoming, spool
 from kioku.capture.prepare import prepare
 from kioku.cli.output import note
@@ -51,6 +51,9 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
             values = settings.load(None if where == project.own() else where.context_dir)
             sweep.sweep(store, where.run_dir, times.now_ms(), merge_within_ms=values.merge_within_ms)
             learning.learn(store, where, values)
+            if where != project.own() and not settings.is_excluded(where.workdir, values.texts("capture.exclude")):
+                budget, judged = values.number(settings.RESUME_BUDGET), judge(where)
+                resuming.prepare(store, where, budget=budget, now=times.now_ms(), judge=judged)
         yield store
     finally:
         store.close()

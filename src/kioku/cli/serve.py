@@ -47,7 +47,9 @@ def serve(folder: str | None) -> int:
         merge_within_ms=values.merge_within_ms,
     )
     recorder.after_sweep = lambda store: learning.learn(store, where, values)
-    application = Kioku(recorder, values.number("context.token_budget"), values.calendar)
+    application = Kioku(
+        recorder, values.number("context.token_budget"), values.calendar, values.number(settings.RESUME_BUDGET)
+    )
     try:
         server = Server(application, *claim_standard_streams())
     except OSError as error:

@@ -80,11 +80,11 @@ class GitDiff(msgspec.Struct, forbid_unknown_fields=True):
 class Sessions(msgspec.Struct, forbid_unknown_fields=True):
     """Arguments of sessions."""
 
-    action: Literal["current", "list", "show", "totals"] = "current"
+    action: Literal["current", "list", "show", "totals", "resume"] = "current"
     range: Annotated[
         str, Meta(description="for totals: today, week, last month, all, 2026-03, 2026-03-01..2026-03-14")
     ] = "week"
-    id: Annotated[str, Meta(description="for show; the beginning is enough")] | None = None
+    id: Annotated[str, Meta(description="for show, resume; the beginning is enough")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
     since: Annotated[str, Meta(description="for list: begun since this day or month")] | None = None
     until: Annotated[str, Meta(description="begun until")] | None = None
@@ -124,6 +124,7 @@ class Workbench(msgspec.Struct):
     workdir: str
     token_budget: float
     calendar: Calendar
+    resume_budget: float
     protected: frozenset[tuple[int, int]] = frozenset()
 
     def judge(self, token: str) -> lease.Verdict:
@@ -239,6 +240,15 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
             modules = belonging.of_project(bench.recorder.project.context_dir)
         found = totals.found(store, wanted.range, bench.calendar, now=now, modules=modules)
         return Outcome(ToolResult(totals.text(found), totals.structured(found)))
+    if wanted.action == "resume":
+        from kioku import resuming
+
+        mine = bench.recorder.session_id()
+        resumed = resuming.look(
+            store, bench.recorder.project, budget=bench.resume_budget, now=now, judge=bench.judge,
+            session_id=wanted.id, without=[] if mine is None else [mine],
+        )  # fmt: skip
+        return Outcome(ToolResult(resumed.text, msgspec.structs.asdict(resumed)))
     if wanted.action == "list":
         first, last = stretch(wanted.since, wanted.until, bench.calendar, now)
         fitting = Wanted(
@@ -289,7 +299,8 @@ TOOLS: dict[str, Entry] = {
     "git_blame": Entry("Show who last changed each line of a file.", GitBlame, git_blame),
     "git_diff": Entry("Show uncommitted changes, or those between commits.", GitDiff, git_diff),
     "sessions": Entry(
-        "Recorded coding sessions of this project: the current one, a list, one with its files, or totals of a range.",
+        "Recorded coding sessions of this project: the current one, a list, one with its files, totals of a range, or"
+        " what is needed to go on with the last one (resume).",
         Sessions,
         sessions,
     ),

@@ -1,0 +1,148 @@
+"""What a session left behind for the next one: what was said, edited and decided, as rows of the store.
+
+Which session that is, is decided by `last`: the one that ended last, unless another that ran at the same time had more
+of the person's work in it. Empty sessions and those in which nothing was asked for or edited are none.
+"""
+
+from collections.abc import Sequence
+
+import apsw
+import msgspec
+
+from kioku.models import Session
+from kioku.reports.sessions import Judge, standing
+from kioku.store import sessions as rows
+from kioku.store.values import text, whole
+
+LOOKED_AT = 50  # sessions, the newest
+TURNS = 40  # of a session, the last
+LONGEST = 20_000  # characters of a turn
+EDITS = 40
+KNOWN = 200
+
+_COLUMNS = ", ".join(f"s.{name}" for name in Session.__struct_fields__)
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What the person (`role` is "user") or the assistant said."""
+
+    role: str
+    at: int
+    text: str
+
+
+class Edited(msgspec.Struct, frozen=True):
+    """A file that was edited, and when last."""
+
+    path: str
+    at: int
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A discovery that stands."""
+
+    type: str
+    content: str
+    state: str
+    session_id: str | None
+    at: int
+
+
+class Recap(msgspec.Struct, frozen=True, kw_only=True):
+    """A session with what it left behind, by time. `known` is what stands of all sessions, the newest first.
+
+    `beside` are sessions that ran at the same time. `failed` is the command or tool that failed last of all calls.
+    """
+
+    session: Session
+    said: list[Said]
+    edits: list[Edited]
+    known: list[Known]
+    beside: list[str]
+    failed: str | None
+
+
+def last(
+    db: apsw.Connection, *, now: int, judge: Judge, without: Sequence[str] = (), only_ended: bool = False
+) -> tuple[Session, list[str]] | None:
+    """Return the session that the next one goes on with, and the ids of those that ran beside it; None without any.
+
+    Sessions `without` are left out; with `only_ended`, active ones too.
+    """
+    found: list[tuple[Session, int]] = []
+    query = f"""SELECT {_COLUMNS}, (SELECT ifnull(max(f.edits > 0), 0) FROM touched f WHERE f.session = s.seq),
+                  EXISTS (SELECT 1 FROM runs u CROSS JOIN turns t ON t.stream = u.stream AND t.at >= u.since
+                    AND t.at <= s.last_activity_at WHERE u.session = s.seq AND t.role = 'user')
+                FROM sessions s WHERE s.empty = 0 ORDER BY s.started_at DESC LIMIT {LOOKED_AT}"""
+    for row in db.execute(query):
+        session = standing(rows.session(row[:-2]), now, judge)
+        weight = count(row[-2]) + count(row[-1])
+        if weight and session.id not in without and not (only_ended and session.status == "active"):
+            found.append((session, weight))
+    if not found:
+        return None
+    newest = max(found, key=lambda one: (one[0].last_activity_at, one[0].id))[0]
+    beside = [one for one in found if one[0].last_activity_at > newest.started_at]
+    chosen = max(beside, key=lambda one: (one[1], one[0].last_activity_at, one[0].id))[0]
+    return chosen, [session.id for session, _ in beside if session.id != chosen.id]
+
+
+def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = ()) -> Recap:
+    """Return what a session left behind."""
+    known = [
+        Known(text(kind) or "", text(content) or "", str(state), text(id), whole(at) or 0)
+        for kind, content, state, id, at in db.execute(
+            """SELECT type, content, state, session_id, updated_at FROM discoveries
+               WHERE state IN ('accepted', 'proposed') ORDER BY updated_at DESC, id LIMIT ?""",
+            (KNOWN,),
+        )
+    ]
+    said = [Said(str(role), int(at), str(words)) for at, role, words in db.execute(_SAID, (session.id,))][::-1]
+    edits = db.execute(
+        """SELECT path, last_at FROM session_files WHERE session_id = ? AND edits > 0
+           ORDER BY last_at DESC, path LIMIT ?""",
+        (session.id, EDITS),
+    )
+    return Recap(
+        session=session, said=said, edits=[Edited(str(path), int(at)) for path, at in edits][::-1], known=known,
+        beside=list(beside), failed=_failed(db, session.id),
+    )  # fmt: skip
+
+
+def stamp(db: apsw.Connection) -> str:
+    """Return a text that changes when a session ends, or what is known changes."""
+    ended = db.execute("SELECT count(*), max(last_activity_at), max(updated_at) FROM sessions WHERE status <> 'active'")
+    known = db.execute("SELECT count(*), max(updated_at) FROM discoveries")
+    return " ".join(map(str, (*(ended.fetchone() or ()), *(known.fetchone() or ()))))
+
+
+_WITHIN = """ >= u.since AND {0}.at < coalesce(
+  (SELECT min(n.since) FROM runs n WHERE n.stream = u.stream AND n.since > u.since), 9223372036854775807)"""
+
+_SAID = f"""
+SELECT t.at, t.role, substr(t.text, 1, {LONGEST}) FROM sessions s JOIN runs u ON u.session = s.seq
+JOIN turns t ON t.stream = u.stream AND t.at{_WITHIN.format("t")}
+WHERE s.id = ?
+AND NOT EXISTS (SELECT 1 FROM reports r WHERE r.key = t.key AND r.source = t.source AND r.hidden IS NOT NULL)
+AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.source)
+ORDER BY t.at DESC, t.id DESC LIMIT {TURNS}"""
+
+_LAST_CALL = f"""
+SELECT r.ok, t.text, r.detail FROM sessions s JOIN runs u ON u.session = s.seq
+JOIN reports r ON r.stream = u.stream AND r.at{_WITHIN.format("r")}
+JOIN names t ON t.id = r.tool
+WHERE s.id = ? AND r.hidden IS NULL AND r.ok IS NOT NULL
+AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source)
+ORDER BY r.at DESC LIMIT 1"""
+
+
+def _failed(db: apsw.Connection, session_id: str) -> str | None:
+    row = db.execute(_LAST_CALL, (session_id,)).fetchone()
+    if row is None or row[0]:
+        return None
+    return f"{row[1]}: {row[2]}" if row[2] else str(row[1])
+
+
+def count(value: object) -> int:
+    """Return a number of the store's, 0 for what is none."""
+    return whole(value) or 0
