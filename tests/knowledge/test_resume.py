@@ -68,6 +68,15 @@ def test_a_session_of_another_client_begins_with_what_the_last_one_left(project:
     assert "claude-code" in text
 
 
+def test_a_server_that_ends_makes_the_text_ready_itself(project: Path) -> None:
+    begin(project)
+    with Server(project) as server:
+        server.initialize()
+        work(project)
+        assert server.end() == 0
+    assert "Make the cache forget entries after an hour" in told_at_start(project)
+
+
 def test_an_assistant_asks_for_the_same_over_mcp(project: Path) -> None:
     begin(project)
     work(project)

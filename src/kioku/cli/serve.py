@@ -13,12 +13,16 @@ from kioku.errors import KiokuError
 from kioku.knowledge import learning
 from kioku.mcp.application import Kioku
 from kioku.mcp.serving import Server, claim_standard_streams, end_within
-from kioku.sessions import processes
+from kioku.project import Project
+from kioku.sessions import lease, processes
 from kioku.sessions.recorder import Client, Recorder
+from kioku.settings import Settings
+from kioku.store.store import Store
 from kioku.words import counted
 
 LONGEST_WAIT_FOR_STORE_S = 1.0
 LONGEST_END_S = 1.9  # from the first sign of the end to the end of the process
+LONGEST_WAIT_FOR_GIT_S = 0.1  # for each call
 LEAST_END_S = 0.5  # of it for the last write, however long the answers took
 
 _OTHERS = ("codex", "gemini", "opencode", "copilot")  # clients that start their own servers, and never Claude Code's
@@ -45,6 +49,7 @@ def serve(folder: str | None) -> int:
         spool=ServerSpool(where, values.timeout_ms),
         exclude=values.texts("capture.exclude"),
         merge_within_ms=values.merge_within_ms,
+        afterwards=lambda store: _prepare_resume(store, where, values),
     )
     recorder.after_sweep = lambda store: learning.learn(store, where, values)
     application = Kioku(
@@ -94,6 +99,17 @@ def _client() -> Client:
     return Client(
         process=None if process is None else processes.token_of(*process),
         conversation=None if named is None else ":".join(named),
+    )
+
+
+def _prepare_resume(store: Store, where: Project, values: Settings) -> None:
+    """Make ready what hooks hand over when the next session begins; git has little time, since we may be ending."""
+    from kioku import resuming
+
+    budget = values.number(settings.RESUME_BUDGET)
+    judge = lease.judge(where.run_dir)
+    resuming.prepare(
+        store, where, budget=budget, now=times.now_ms(), judge=judge, git_deadline_s=LONGEST_WAIT_FOR_GIT_S
     )
 
 

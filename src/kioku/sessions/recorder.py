@@ -63,7 +63,8 @@ class Recorder:
     `say` is told, once each, what a person should know: what was set aside, and when recording stopped and went on.
     `client` is what is known of the client that started the server; `spool` takes in what hooks left. `exclude`
     are folders that are never recorded: in one of them the tools work, and nothing is kept of it. `merge_within_ms` is
-    the gap below which sessions that are over are merged; 0: never.
+    the gap below which sessions that are over are merged; 0: never. `afterwards` is called where sessions may have
+    ended, without the lock while the server runs; it raises nothing.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Recorder:
         spool: Spool | None = None,
         exclude: Sequence[str] = (),
         merge_within_ms: int = 0,
+        afterwards: Callable[[Store], None] = lambda _store: None,
     ) -> None:
         self.project = where
         self.after_sweep: Callable[[Store], None] = lambda _store: None  # what else is done now and then
@@ -85,6 +87,7 @@ class Recorder:
         self._is_silent = is_excluded(where.workdir, exclude)
         self._timeout_ms = timeout_ms
         self._merge_within_ms = merge_within_ms
+        self._afterwards = afterwards
         self._say = say
         self._lock = threading.RLock()
         self._lease: Lease | None = None
@@ -175,6 +178,7 @@ class Recorder:
             # Without the lock: what hooks left must not hold up a call that is to be recorded.
             if store is not None:
                 self._drain(store, everything=sweep_is_due)
+                self._afterwards(store)
 
     def _drain(self, store: Store, *, everything: bool) -> None:
         """Take in what hooks left. What cannot be taken in waits, and never stands in the way of what is our own."""
@@ -244,6 +248,8 @@ class Recorder:
                 if self._store is not None or self._waiting:
                     self._keep(self._report(SERVER_STOP, times.now_ms()))
                     self._flush()
+                    if self._store is not None:
+                        self._afterwards(self._store)
             except StoreError as error:
                 self._say(f"the end of the session could not be recorded: {error}")
             finally:
