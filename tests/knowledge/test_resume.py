@@ -85,8 +85,10 @@ def test_an_assistant_asks_for_the_same_over_mcp(project: Path) -> None:
         server.call("read_file", path="cache.py")
         kioku("status", cwd=project)
         found = server.call("sessions", action="resume")
+        read = server.request("resources/read", {"uri": "context://session/resume"})["result"]["contents"][0]["text"]
         assert server.end() == 0
     assert "Make the cache forget entries after an hour" in found["content"][0]["text"]
+    assert "Make the cache forget entries after an hour" in read
     assert found["structuredContent"]["question"] == '"Should the limit be a setting?"'
 
 

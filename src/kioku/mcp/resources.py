@@ -14,12 +14,13 @@ from kioku.knowledge.project_yaml import ProjectFile, load
 from kioku.mcp import messages
 from kioku.mcp.messages import ProtocolError, Resource, ResourceText
 from kioku.mcp.render import clean, session_lines, session_text
-from kioku.mcp.tools import Workbench
+from kioku.mcp.tools import Workbench, resumed
 from kioku.reports import sessions as reports
 from kioku.reports.listing import Wanted, listing
 from kioku.words import counted
 
 CURRENT = "context://session/current"
+RESUME = "context://session/resume"
 
 RESOURCES = [
     Resource(
@@ -29,6 +30,7 @@ RESOURCES = [
         "context://project/overview",
     ),
     Resource("current session", "The session that is being recorded now", "text/plain", CURRENT),
+    Resource("resume", "What is needed to go on with the last session", "text/plain", RESUME),
     Resource("session history", "The latest sessions", "text/plain", "context://sessions/history"),
     Resource("module", "One module of the project", "text/markdown", uri_template="context://module/{name}"),
     Resource("session", "One session, with its files", "text/plain", uri_template="context://session/{id}"),
@@ -47,6 +49,8 @@ def read(bench: Workbench, uri: str) -> ResourceText:
     if uri == "context://sessions/history":
         found = bench.recorder.store().read(lambda db: listing(db, Wanted(), now=now, judge=bench.judge))
         return ResourceText(uri, session_lines(found, now), "text/plain")
+    if uri == RESUME:
+        return ResourceText(uri, resumed(bench, None, now).text, "text/plain")
     if kind == "session" and name:
         session_id = bench.recorder.session_id() if uri == CURRENT else name
         if session_id is None:

@@ -6,7 +6,7 @@ Each function returns an Outcome: what to answer, and what the recorder needs to
 
 import contextlib
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,9 @@ from kioku.reports.listing import Wanted, listing, stretch
 from kioku.sessions import lease
 from kioku.sessions.recorder import Recorder
 from kioku.words import counted
+
+if TYPE_CHECKING:
+    from kioku.knowledge.resume import Resume
 
 PathArgument = Annotated[str, Meta(description="relative to the project, with /")]
 
@@ -241,14 +244,8 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
         found = totals.found(store, wanted.range, bench.calendar, now=now, modules=modules)
         return Outcome(ToolResult(totals.text(found), totals.structured(found)))
     if wanted.action == "resume":
-        from kioku import resuming
-
-        mine = bench.recorder.session_id()
-        resumed = resuming.look(
-            store, bench.recorder.project, budget=bench.resume_budget, now=now, judge=bench.judge,
-            session_id=wanted.id, without=[] if mine is None else [mine],
-        )  # fmt: skip
-        return Outcome(ToolResult(resumed.text, msgspec.structs.asdict(resumed)))
+        told = resumed(bench, wanted.id, now)
+        return Outcome(ToolResult(told.text, msgspec.structs.asdict(told)))
     if wanted.action == "list":
         first, last = stretch(wanted.since, wanted.until, bench.calendar, now)
         fitting = Wanted(
@@ -281,6 +278,17 @@ def remember(bench: Workbench, wanted: Remember, _call: Call) -> Outcome:
     told = "recorded" if is_new else "known already"
     structured = {"id": str(row.id), "type": row.type, "state": row.state, "is_new": is_new, "seen": row.seen}
     return Outcome(ToolResult(f"{told}: {row.type} {row.id}, {row.state}", structured))
+
+
+def resumed(bench: Workbench, session_id: str | None, now: int) -> "Resume":
+    """Return what is needed to go on with a session, or with the last one before this."""
+    from kioku import resuming
+
+    mine = bench.recorder.session_id()
+    return resuming.look(
+        bench.recorder.store(), bench.recorder.project, budget=bench.resume_budget, now=now, judge=bench.judge,
+        session_id=session_id, without=[] if mine is None else [mine],
+    )  # fmt: skip
 
 
 class Entry(msgspec.Struct):
