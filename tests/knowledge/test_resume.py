@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mcp_types
 import pytest
 
 from kioku.knowledge import resume as rules
@@ -90,6 +91,22 @@ def test_an_assistant_asks_for_the_same_over_mcp(project: Path) -> None:
     assert "Make the cache forget entries after an hour" in found["content"][0]["text"]
     assert "Make the cache forget entries after an hour" in read
     assert found["structuredContent"]["question"] == '"Should the limit be a setting?"'
+
+
+def test_the_prompt_is_a_message_as_the_official_types_have_it(project: Path) -> None:
+    begin(project)
+    work(project)
+    with Server(project) as server:
+        server.initialize()
+        listed = mcp_types.ListPromptsResult.model_validate(server.request("prompts/list")["result"])
+        assert [prompt.name for prompt in listed.prompts] == ["resume"]
+        kioku("status", cwd=project)
+        got = mcp_types.GetPromptResult.model_validate(server.request("prompts/get", {"name": "resume"})["result"])
+        assert "error" in server.request("prompts/get", {"name": "wrap_up"})
+        assert server.end() == 0
+    content = got.messages[0].content
+    assert isinstance(content, mcp_types.TextContent)
+    assert "Make the cache forget entries after an hour" in content.text
 
 
 def test_the_command_line_keeps_to_the_budget_that_it_is_given(project: Path) -> None:

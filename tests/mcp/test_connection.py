@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kioku.mcp.dispatch import Call, Connection
-from kioku.mcp.messages import Resource, ResourceText, Tool, ToolResult
+from kioku.mcp.messages import Prompt, Resource, ResourceText, Tool, ToolResult
 from tests.mcp.checked import CURRENT, stateless_meta
 from tests.support import PATIENCE_S
 
@@ -42,6 +42,12 @@ class Small:
 
     def resources(self) -> list[Resource]:
         return []
+
+    def prompts(self) -> list[Prompt]:
+        return []
+
+    def get_prompt(self, name: str, call: Call) -> str:
+        raise NotImplementedError
 
     def read_resource(self, uri: str, call: Call) -> ResourceText:
         return ResourceText(uri, "")

@@ -74,8 +74,10 @@ def test_initialize_with_an_unknown_version_is_answered_with_the_newest(project:
 def test_what_is_announced_is_what_works(project: Path) -> None:
     with CheckedServer(project) as server:
         announced = server.initialize()["result"]["capabilities"]
-        assert announced == {"tools": {}, "resources": {"subscribe": True}}
-        for method in ("prompts/list", "prompts/get", "logging/setLevel", "completion/complete"):
+        assert announced == {"tools": {}, "resources": {"subscribe": True}, "prompts": {}}
+        assert [prompt["name"] for prompt in server.request("prompts/list")["result"]["prompts"]] == ["resume"]
+        assert server.request("prompts/get", {"name": "resume"})["result"]["messages"]
+        for method in ("logging/setLevel", "completion/complete"):
             assert server.request(method)["error"]["code"] == -32601
 
 

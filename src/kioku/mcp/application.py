@@ -14,7 +14,7 @@ import kioku
 from kioku.errors import CancelledCallError, KiokuError
 from kioku.mcp import messages
 from kioku.mcp.dispatch import Call
-from kioku.mcp.messages import ProtocolError, Resource, ResourceText, Tool, ToolResult
+from kioku.mcp.messages import Prompt, ProtocolError, Resource, ResourceText, Tool, ToolResult
 from kioku.models import RESOURCE_READ
 from kioku.redaction import Redacted
 from kioku.sessions.recorder import Recorder
@@ -106,6 +106,21 @@ class Kioku:
         if failure is not None:
             return ResourceText(uri, f"Kioku could not record this reading: {failure}\n\n{found.text}", found.mime_type)
         return found
+
+    def prompts(self) -> list[Prompt]:
+        """List the prompts."""
+        from kioku.mcp.prompts import PROMPTS
+
+        return PROMPTS
+
+    def get_prompt(self, name: str, call: Call) -> str:
+        """Return a prompt's text, recorded as a reading. Raises ProtocolError for one that does not exist."""
+        from kioku.mcp import prompts
+        from kioku.mcp.resources import RESUME
+
+        if name not in {prompt.name for prompt in prompts.PROMPTS}:
+            raise ProtocolError(messages.INVALID_PARAMS, f"there is no prompt '{name[:100]}'")
+        return prompts.text(name, self.read_resource(RESUME, call).text if name == prompts.RESUME else "")
 
     def _record(self, kind: Redacted, started: float, **facts: Any) -> KiokuError | None:
         """Record a call that began at `started` (monotonic, s); return what kept it from being recorded."""

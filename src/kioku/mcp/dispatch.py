@@ -16,7 +16,7 @@ import msgspec
 
 from kioku.errors import CancelledCallError, KiokuError
 from kioku.mcp import messages
-from kioku.mcp.messages import ProtocolError, RequestId, Resource, ResourceText, Tool, ToolResult
+from kioku.mcp.messages import Prompt, ProtocolError, RequestId, Resource, ResourceText, Tool, ToolResult
 
 WORKERS = 8
 
@@ -74,6 +74,12 @@ class Application(Protocol):
     def read_resource(self, uri: str, call: Call) -> ResourceText:
         """Read a resource. Raises ProtocolError for one that does not exist."""
 
+    def prompts(self) -> list[Prompt]:
+        """List the prompts."""
+
+    def get_prompt(self, name: str, call: Call) -> str:
+        """Return a prompt's text. Raises ProtocolError for one that does not exist."""
+
 
 class Connection:
     """The state of one connection. `receive` is called by one thread; `send` must accept messages from any."""
@@ -82,7 +88,7 @@ class Connection:
         self._application = application
         self._send = send
         self._info = {"name": application.name, "version": application.version}
-        capabilities = {"tools": {}, "resources": {"subscribe": True}}
+        capabilities = {"tools": {}, "resources": {"subscribe": True}, "prompts": {}}
         self._offer = {"capabilities": capabilities, "instructions": application.instructions}
         self._version: str | None = None
         self._stateless = False
@@ -187,8 +193,10 @@ class Connection:
             is_open = request_id in self._calls or request_id in self._listeners
         if is_open:
             raise ProtocolError(messages.INVALID_REQUEST, f"request {request_id!r} has not been answered yet")
-        if method in ("tools/call", "resources/read"):
-            work = self._call_tool if method == "tools/call" else self._read_resource
+        work = {
+            "tools/call": self._call_tool, "resources/read": self._read_resource, "prompts/get": self._get_prompt,
+        }.get(method)  # fmt: skip
+        if work is not None:
             self._start(Call(request_id, params.meta.get("progressToken"), self._send, reply), params, work)
         elif method == "subscriptions/listen" and self._stateless:
             self._listen(request_id, params.notifications.resource_subscriptions)
@@ -208,6 +216,8 @@ class Connection:
             case "resources/templates/list":
                 found = [resource for resource in self._application.resources() if resource.uri_template is not None]
                 return {"resourceTemplates": found, **_LASTING}
+            case "prompts/list":
+                return {"prompts": self._application.prompts(), **_LASTING}
             case "server/discover" if self._stateless:
                 return {"supportedVersions": messages.STATELESS_VERSIONS, **self._offer, **_LASTING}
             case "ping" if not self._stateless:
@@ -304,6 +314,10 @@ class Connection:
         found = self._application.read_resource(params.uri, call)
         content = {"uri": found.uri, "mimeType": found.mime_type, "text": found.text}
         return {"contents": [content], **_LASTING, "ttlMs": 0}
+
+    def _get_prompt(self, params: messages.Params, call: Call) -> dict[str, Any]:
+        text = self._application.get_prompt(params.name, call)
+        return {"messages": [{"role": "user", "content": {"type": "text", "text": text}}]}
 
 
 class _Batch:

@@ -92,6 +92,13 @@ class Resource(msgspec.Struct, rename="camel", omit_defaults=True):
     uri_template: str | None = None
 
 
+class Prompt(msgspec.Struct):
+    """A prompt as `prompts/list` describes it; ours have no arguments."""
+
+    name: str
+    description: str
+
+
 class ToolResult(msgspec.Struct):
     """What a tool answers: text for the model, the same as plain values for programs, and whether it failed."""
 

@@ -1,0 +1,29 @@
+"""The prompts: what a person can have put into a conversation. One that names a tool is there only with that tool."""
+
+from typing import Final
+
+from kioku.mcp.messages import Prompt
+from kioku.mcp.tools import TOOLS
+
+RESUME: Final = "resume"
+WRAP_UP: Final = "wrap_up"
+
+_REMEMBER: Final = "remember"
+_RESUME: Final = (
+    "Tell me briefly where we left off, from the record below, and what the next step would be. Check what it says"
+    " against the files before you act on it."
+)
+_WRAP_UP: Final = (
+    f"Before we end: record with the tool `{_REMEMBER}` what the next session must know, one call each: decisions that"
+    " were made, rules that hold, problems that were solved and how. Nothing that is only planned or guessed."
+)
+
+PROMPTS: Final = [
+    Prompt(RESUME, "Go on with the last session"),
+    *([Prompt(WRAP_UP, "Record what matters before the session ends")] if _REMEMBER in TOOLS else []),
+]
+
+
+def text(name: str, record: str) -> str:
+    """Return a prompt's text, with the record of the last session where it has one."""
+    return f"{_RESUME}\n\n{record}" if name == RESUME else _WRAP_UP
