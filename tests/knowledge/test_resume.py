@@ -99,10 +99,12 @@ def test_the_prompt_is_a_message_as_the_official_types_have_it(project: Path) ->
     with Server(project) as server:
         server.initialize()
         listed = mcp_types.ListPromptsResult.model_validate(server.request("prompts/list")["result"])
-        assert [prompt.name for prompt in listed.prompts] == ["resume"]
+        assert [prompt.name for prompt in listed.prompts] == ["resume", "wrap_up"]
         kioku("status", cwd=project)
         got = mcp_types.GetPromptResult.model_validate(server.request("prompts/get", {"name": "resume"})["result"])
-        assert "error" in server.request("prompts/get", {"name": "wrap_up"})
+        asked = mcp_types.GetPromptResult.model_validate(server.request("prompts/get", {"name": "wrap_up"})["result"])
+        assert isinstance(asked.messages[0].content, mcp_types.TextContent)
+        assert "`remember`" in asked.messages[0].content.text
         assert server.end() == 0
     content = got.messages[0].content
     assert isinstance(content, mcp_types.TextContent)

@@ -25,7 +25,7 @@ from tests.clients import packages
 from tests.mcp.checked import CURRENT, STATEFUL, STATELESS
 from tests.support import PATIENCE_S, rows
 
-RESOURCES = ["context://project/overview", CURRENT, "context://sessions/history"]
+RESOURCES = ["context://project/overview", CURRENT, "context://session/resume", "context://sessions/history"]
 TEMPLATES = ["context://module/{name}", "context://session/{id}"]
 RECORDED = [
     ("server_start", None, None, None),

@@ -75,7 +75,10 @@ def test_what_is_announced_is_what_works(project: Path) -> None:
     with CheckedServer(project) as server:
         announced = server.initialize()["result"]["capabilities"]
         assert announced == {"tools": {}, "resources": {"subscribe": True}, "prompts": {}}
-        assert [prompt["name"] for prompt in server.request("prompts/list")["result"]["prompts"]] == ["resume"]
+        assert [prompt["name"] for prompt in server.request("prompts/list")["result"]["prompts"]] == [
+            "resume",
+            "wrap_up",
+        ]
         assert server.request("prompts/get", {"name": "resume"})["result"]["messages"]
         for method in ("logging/setLevel", "completion/complete"):
             assert server.request(method)["error"]["code"] == -32601

@@ -57,8 +57,9 @@ def list_(
     as_json: bool = False,
 ) -> None:
     """List discoveries, the surest first."""
-    where, _ = places.find(folder, own=own)
+    where, values = places.find(folder, own=own)
     with places.opened(where) as store:
+        places.learn(where, store, values)
         rows = store.read(stored.every)
     states = STATES if state == "any" else (state,) if state else ("proposed", "accepted")
     fitting = [

@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kioku import dotenv, project, redaction, resuming, settings, times
+from kioku import dotenv, project, redaction, settings, times
 from kioku.capture import homecoming, spool
 from kioku.capture.prepare import prepare
 from kioku.cli.output import note
 from kioku.errors import ProjectError, StoreError, StoreReadOnlyError
-from kioku.knowledge import learning
 from kioku.project import Project
 from kioku.sessions import lease, sweep
 from kioku.settings import Settings
@@ -47,16 +46,34 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
         for remark in store.notes:
             note(f"note: {remark}")
         if store.writable and swept:
-            _drain(where, store)
+            is_told = _drain(where, store)
             values = settings.load(None if where == project.own() else where.context_dir)
-            sweep.sweep(store, where.run_dir, times.now_ms(), merge_within_ms=values.merge_within_ms)
-            learning.learn(store, where, values)
-            if where != project.own() and not settings.is_excluded(where.workdir, values.texts("capture.exclude")):
-                budget, judged = values.number(settings.RESUME_BUDGET), judge(where)
-                resuming.prepare(store, where, budget=budget, now=times.now_ms(), judge=judged)
+            if sweep.sweep(store, where.run_dir, times.now_ms(), merge_within_ms=values.merge_within_ms) or is_told:
+                _make_ready(where, store, values)
         yield store
     finally:
         store.close()
+
+
+def learn(where: Project, store: Store, values: Settings) -> None:
+    """Look at every session that waits to be looked at; where the store can only be read, they go on waiting."""
+    from kioku.knowledge import learning
+    from kioku.sessions import settling
+
+    if store.writable:
+        settling.settle(store)
+        learning.learn(store, where, values, most=None)
+
+
+def _make_ready(where: Project, store: Store, values: Settings) -> None:
+    """See to what the next session begins with, after one has ended or something was told of one."""
+    from kioku import resuming
+    from kioku.knowledge import learning
+
+    learning.learn(store, where, values)
+    if where != project.own() and not settings.is_excluded(where.workdir, values.texts("capture.exclude")):
+        budget, judged = values.number(settings.RESUME_BUDGET), judge(where)
+        resuming.prepare(store, where, budget=budget, now=times.now_ms(), judge=judged)
 
 
 def hint_without_store(where: Project) -> str:
@@ -78,17 +95,21 @@ def drain_to_own() -> None:
             note(f"note: events of {root} wait to be recorded: {reason}")
 
 
-def _drain(where: Project, store: Store) -> None:
-    """Take in what hooks have left, for whichever project; what cannot be written now stays where it is."""
+def _drain(where: Project, store: Store) -> bool:
+    """Take in what hooks have left, for whichever project; return whether they had left anything.
+
+    What cannot be written now stays where it is.
+    """
     if where != project.own() and homecoming.is_due(where):
         homecoming.bring(where, store, settings.load(where.context_dir).timeout_ms)
     if not spool.pending(settings.user_folder("state")):
-        return
+        return False
     from kioku.capture import draining, stores
 
     with stores.opened((where, store)) as homes:
         for root, reason in draining.drain(homes).left:
             note(f"note: events of {root} wait to be recorded: {reason}")
+    return True
 
 
 def judge(where: Project) -> sweep.Judge:

@@ -21,6 +21,7 @@ def command(folder: str | None, as_json: bool, session_id: str | None, budget: i
     """
     where, values = places.find(folder)
     with places.opened(where) as store:
+        places.learn(where, store, values)
         found = resuming.look(
             store, where, budget=values.number(RESUME_BUDGET) if budget is None else budget, now=times.now_ms(),
             judge=places.judge(where), session_id=session_id,

@@ -43,7 +43,10 @@ def learn(
     auto_accept: float | None = None,
     most: int | None = TEXT_AT_ONCE,
 ) -> bool:
-    """Look at sessions that are over, at so many signs of text; return whether none is left. Raises StoreError."""
+    """Look at sessions that are over; return whether none is left. Raises StoreError.
+
+    `most` bounds how many signs of text are looked at, and then a few hundred sessions are the most; None is no bound.
+    """
     looked = 0
     while store.read(discoveries.has_unlearned):
         if most is not None and looked >= most:
@@ -55,6 +58,7 @@ def learn(
             looked += size
             if most is not None and looked >= most:
                 break
+        has_room = most is None  # sessions that said nothing cost little, and there may be very many
         own = store.is_registered
 
         def keep(
@@ -70,6 +74,8 @@ def learn(
                 discoveries.note_learned(db, session.seq, session.digest)
 
         store.write(keep)
+        if not has_room:
+            return not store.read(discoveries.has_unlearned)
     return True
 
 

@@ -3,7 +3,6 @@
 from typing import Final
 
 from kioku.mcp.messages import Prompt
-from kioku.mcp.tools import TOOLS
 
 RESUME: Final = "resume"
 WRAP_UP: Final = "wrap_up"
@@ -20,7 +19,7 @@ _WRAP_UP: Final = (
 
 PROMPTS: Final = [
     Prompt(RESUME, "Go on with the last session"),
-    *([Prompt(WRAP_UP, "Record what matters before the session ends")] if _REMEMBER in TOOLS else []),
+    Prompt(WRAP_UP, "Record what matters before the session ends"),
 ]
 
 

@@ -15,6 +15,7 @@ from kioku.store import sessions as rows
 from kioku.store.values import text, whole
 
 LOOKED_AT = 50  # sessions, the newest
+SURE = 0.8  # from where on what nobody has decided about is told
 TURNS = 40  # of a session, the last
 LONGEST = 20_000  # characters of a turn
 EDITS = 40
@@ -93,8 +94,10 @@ def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = ()) -> 
         Known(text(kind) or "", text(content) or "", str(state), text(id), whole(at) or 0)
         for kind, content, state, id, at in db.execute(
             """SELECT type, content, state, session_id, updated_at FROM discoveries
-               WHERE state IN ('accepted', 'proposed') ORDER BY updated_at DESC, id LIMIT ?""",
-            (KNOWN,),
+               WHERE (state = 'accepted' OR (state = 'proposed' AND confidence >= ?))
+                 AND NOT (type = 'issue' AND coalesce(evidence, '') LIKE '%"solution":"%')
+               ORDER BY updated_at DESC, id LIMIT ?""",
+            (SURE, KNOWN),
         )
     ]
     said = [Said(str(role), int(at), str(words)) for at, role, words in db.execute(_SAID, (session.id,))][::-1]
@@ -111,7 +114,11 @@ def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = ()) -> 
 
 def stamp(db: apsw.Connection) -> str:
     """Return a text that changes when a session ends, or what is known changes."""
-    ended = db.execute("SELECT count(*), max(last_activity_at), max(updated_at) FROM sessions WHERE status <> 'active'")
+    ended = db.execute(
+        f"""SELECT count(*), max(last_activity_at), max(updated_at) FROM (
+              SELECT status, last_activity_at, updated_at FROM sessions ORDER BY started_at DESC LIMIT {LOOKED_AT})
+            WHERE status <> 'active'"""
+    )
     known = db.execute("SELECT count(*), max(updated_at) FROM discoveries")
     return " ".join(map(str, (*(ended.fetchone() or ()), *(known.fetchone() or ()))))
 
