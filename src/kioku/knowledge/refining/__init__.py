@@ -1,0 +1,1 @@
+"""Letting a model look at a session: off by default, only redacted text, nothing believed without a quote."""

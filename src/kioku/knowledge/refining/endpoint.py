@@ -1,0 +1,236 @@
+"""Asking a model over HTTP: one question, one answer or one error, whatever the other side does.
+
+Two protocols: OpenAI's chat completions, which most local servers speak too, and Anthropic's messages. An address is
+followed nowhere else, so that the key goes where the person sent it; what is sent in the clear stays on this machine.
+"""
+
+import http.client
+import ipaddress
+import socket
+import threading
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from kioku.errors import KiokuError
+
+OPENAI: Final = "openai"
+ANTHROPIC: Final = "anthropic"
+PROVIDERS: Final = (OPENAI, ANTHROPIC)
+
+_VERSION: Final = "2023-06-01"  # of Anthropic's protocol
+_MOST: Final = 1 << 20  # bytes of an answer
+_ANSWER_TOKENS: Final = 2_000
+_LONGEST_COMPLAINT: Final = 200
+
+
+class ModelError(KiokuError):
+    """A model could not be asked, or gave no answer that can be read. `is_final`: asking again is of no use."""
+
+    def __init__(self, message: str, *, hint: str | None = None, is_final: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.is_final = is_final
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to ask: `base_url` as its documentation has it, the key as the environment has it, None without one."""
+
+    provider: str
+    base_url: str
+    name: str
+    key: str | None
+    timeout_s: float
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model said, and how many tokens it counted; None where it does not tell."""
+
+    text: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+def is_address(url: str) -> bool:
+    """Tell whether a model may be asked there: over TLS, or on this machine."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if parts.username or parts.query or parts.fragment or not parts.hostname or not url.isprintable() or " " in url:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname))
+
+
+def ask(model: Model, system: str, question: str) -> Answer:
+    """Ask a model one question and return its answer. Raises ModelError, within the model's time and a little."""
+    if not is_address(model.base_url):
+        raise ModelError(f"'{model.base_url}' is no address to ask a model at", is_final=True)
+    if model.provider == ANTHROPIC:
+        return _anthropic(_post(model, "/v1/messages", _anthropic_request(model, system, question)))
+    request = _openai_request(model, system, question)
+    try:
+        found = _post(model, "/chat/completions", request)
+    except _RefusedError:
+        # Not every server knows how to be held to JSON; what it says is checked anyway.
+        del request["response_format"]
+        found = _post(model, "/chat/completions", request)
+    return _openai(found)
+
+
+class _RefusedError(ModelError):
+    """The server did not like the request itself."""
+
+
+def _openai_request(model: Model, system: str, question: str) -> dict[str, Any]:
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+    return {
+        "model": model.name, "messages": messages, "temperature": 0, "max_tokens": _ANSWER_TOKENS, "stream": False,
+        "response_format": {"type": "json_object"},
+    }  # fmt: skip
+
+
+def _anthropic_request(model: Model, system: str, question: str) -> dict[str, Any]:
+    messages = [{"role": "user", "content": question}]
+    return {"model": model.name, "max_tokens": _ANSWER_TOKENS, "temperature": 0, "system": system, "messages": messages}
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+class _Block(msgspec.Struct):
+    type: str
+    text: str = ""
+
+
+class _Reply(msgspec.Struct):
+    content: list[_Block]
+    usage: _Usage | None = None
+
+
+_Shape = TypeVar("_Shape")
+
+
+def _openai(body: bytes) -> Answer:
+    found = _decoded(body, _Completion)
+    text = found.choices[0].message.content if found.choices else None
+    if not text:
+        raise ModelError("the model's answer is empty")
+    usage = found.usage or _Usage()
+    return Answer(text=text, input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens)
+
+
+def _anthropic(body: bytes) -> Answer:
+    found = _decoded(body, _Reply)
+    text = "".join(block.text for block in found.content if block.type == "text")
+    if not text:
+        raise ModelError("the model's answer is empty")
+    usage = found.usage or _Usage()
+    return Answer(text=text, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+
+
+def _decoded(body: bytes, shape: type[_Shape]) -> _Shape:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(f"the model's answer cannot be read: {str(error)[:_LONGEST_COMPLAINT]}") from error
+
+
+def _post(model: Model, path: str, request: dict[str, Any]) -> bytes:
+    address = urlsplit(model.base_url)
+    connection = _connection(address, model.timeout_s)
+    is_late = threading.Event()
+    opened: list[socket.socket] = []  # the connection itself forgets its socket once an answer has begun
+
+    def give_up() -> None:
+        is_late.set()
+        for one in opened:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    # A server that sends a byte now and then never runs into the socket's own limit.
+    alarm = threading.Timer(model.timeout_s, give_up)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        connection.connect()
+        opened.append(connection.sock)
+        connection.request("POST", address.path.rstrip("/") + path, msgspec.json.encode(request), _headers(model))
+        response = connection.getresponse()
+        body = response.read(_MOST + 1)
+        status = response.status
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        is_timeout = is_late.is_set() or isinstance(error, TimeoutError)
+        told = f"no answer within {model.timeout_s:g} s" if is_timeout else error
+        raise ModelError(f"{address.netloc}: {told}", hint="is the server running?") from error
+    finally:
+        alarm.cancel()
+        connection.close()
+    if is_late.is_set():
+        raise ModelError(f"{address.netloc}: no whole answer within {model.timeout_s:g} s")
+    if len(body) > _MOST:
+        raise ModelError(f"{address.netloc}: the answer is longer than {_MOST >> 20} MB")
+    _check(status, body, model, address)
+    return body
+
+
+def _check(status: int, body: bytes, model: Model, address: SplitResult) -> None:
+    if status == http.HTTPStatus.OK:
+        return
+    said = body[:_LONGEST_COMPLAINT].decode("utf-8", "replace")
+    if model.key:
+        said = said.replace(model.key, "(key)")
+    message = f"{address.netloc} answered {status}: {' '.join(said.split()) or 'nothing'}"
+    if status in (http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.UNPROCESSABLE_ENTITY):
+        raise _RefusedError(message)
+    if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
+        raise ModelError(message, hint="the key is read from the environment: see model.key_variable", is_final=True)
+    if status == http.HTTPStatus.NOT_FOUND:
+        raise ModelError(message, hint="see model.base_url and model.name", is_final=True)
+    raise ModelError(message)
+
+
+def _connection(address: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
+    assert address.hostname is not None
+    if address.scheme == "https":
+        return http.client.HTTPSConnection(address.hostname, address.port, timeout=timeout_s)
+    return http.client.HTTPConnection(address.hostname, address.port, timeout=timeout_s)
+
+
+def _headers(model: Model) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "kioku"}
+    if model.provider == ANTHROPIC:
+        headers["anthropic-version"] = _VERSION
+        if model.key:
+            headers["x-api-key"] = model.key
+    elif model.key:
+        headers["Authorization"] = f"Bearer {model.key}"
+    return headers
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
