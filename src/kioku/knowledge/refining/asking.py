@@ -72,5 +72,5 @@ def _asked(turns: dict[int, Turn]) -> str:
         if len(text) > _LONGEST_TURN:
             half = _LONGEST_TURN // 2
             text = redact(f"{text[:half]}\n…\n{text[-half:]}")
-        lines.append(msgspec.json.encode({"turn": number, "said_by": turn.role, "text": text}).decode())
+        lines.append(msgspec.json.encode({"turn": number, "said_by": turn.role, "text": str(text)}).decode())
     return "The record, one turn a line:\n" + "\n".join(lines)
