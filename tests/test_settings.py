@@ -78,15 +78,15 @@ def test_an_unknown_variable_names_the_nearest() -> None:
 def test_a_key_that_a_project_must_not_set_is_refused_there(
     project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = settings.Key("model.base_url", 0, 0, 1, "An address.", project=False)
+    key = settings.Key("model.invented", 0, 0, 1, "Invented.", project=False)
     monkeypatch.setattr(settings, "KEYS", (*settings.KEYS, key))
-    path = project_file(project, "[model]\nbase_url = 1\n")
+    path = project_file(project, "[model]\ninvented = 1\n")
     with pytest.raises(SettingsError, match="may not be set by a project") as caught:
         settings.load(str(project / ".context"))
     assert str(path) in str(caught.value)
     path.unlink()
-    user_file(home, "[model]\nbase_url = 1\n")
-    assert settings.load(str(project / ".context")).number("model.base_url") == 1
+    user_file(home, "[model]\ninvented = 1\n")
+    assert settings.load(str(project / ".context")).number("model.invented") == 1
 
 
 @pytest.mark.parametrize(

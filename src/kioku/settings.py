@@ -54,6 +54,18 @@ def _is_quarter(text: str) -> bool:
     return days.minutes_of(text) is not None
 
 
+def _is_line(text: str) -> bool:
+    return len(text) <= 200 and text.isprintable()
+
+
+def _is_variable(text: str) -> bool:
+    return len(text) <= 200 and text.isidentifier() and text.isascii()
+
+
+def _is_model_address(text: str) -> bool:
+    return text == "usual" or (_is_line(text) and text.startswith(("https://", "http://")))
+
+
 KEYS: tuple[Key, ...] = (
     Key("session.timeout_minutes", 30, 1, 1440, "Silence after which a session has ended."),
     Key("session.merge_within_minutes", 0, 0, 240, "Gap within which sessions of one work are merged; 0: never."),
@@ -65,6 +77,22 @@ KEYS: tuple[Key, ...] = (
         "discoveries.auto_accept", 0, 0, 1, "Confidence from which what was learned is accepted by itself; 0: never.",
         project=False,
     ),
+    Key(
+        "model.provider", "off", 0, 0, "How the model is spoken to that 'kioku discoveries refine' asks; 'off': none.",
+        project=False, form="'off', 'openai' or 'anthropic'", accepts=("off", "openai", "anthropic").__contains__,
+    ),
+    Key(
+        "model.base_url", "usual", 0, 0, "Where it is asked; 'usual': at the provider's own address.", project=False,
+        form="an address that begins with https://, or with http:// on this machine", accepts=_is_model_address,
+    ),
+    Key("model.name", "none", 0, 0, "What it is called there.", project=False, form="a model's name", accepts=_is_line),
+    Key(
+        "model.key_variable", "usual", 0, 0, "The environment variable that holds the key; 'usual': the provider's.",
+        project=False, form="the name of an environment variable", accepts=_is_variable,
+    ),
+    Key("model.timeout_seconds", 60, 1, 600, "How long it may take to answer.", project=False),
+    Key("model.input_price", 0, 0, 100_000, "What a million tokens cost that are sent; 0: not known.", project=False),
+    Key("model.output_price", 0, 0, 100_000, "What a million tokens cost that come back; 0: not known.", project=False),
     Key("redaction.allow", (), 0, 0, "Texts that are never redacted.", project=False),
     Key(
         "time.zone", SYSTEM_ZONE, 0, 0, "The time zone of your days; 'system' is the machine's.", project=False,
@@ -209,6 +237,11 @@ def is_excluded(path: str, exclude: Sequence[str]) -> bool:
 def environment() -> Mapping[str, str]:
     """Return the environment, for those who must know where a client keeps its files."""
     return dict(os.environ)
+
+
+def variable(name: str) -> str | None:
+    """Return the value of an environment variable that a setting names, None where it is not set or empty."""
+    return os.environ.get(name) or None
 
 
 def conversation(environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ import click
 from kioku import times
 from kioku.cli import places
 from kioku.cli.output import json_option, own_option, print_facts, print_json, print_line, print_table, project_option
+from kioku.cli.refine_command import command as refine_command
 from kioku.errors import UsageError
 from kioku.knowledge import discoveries
 from kioku.knowledge.extraction.phrases import TYPES
@@ -232,3 +233,6 @@ def _said(row: Row) -> tuple[stored.Evidence, ...]:
 
 def _sure(row: Row) -> str:
     return "–" if row.confidence is None else f"{row.confidence:.2f}"
+
+
+command.add_command(refine_command)

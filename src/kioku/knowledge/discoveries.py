@@ -58,25 +58,38 @@ def learn(
             looked += size
             if most is not None and looked >= most:
                 break
-        has_room = most is None  # sessions that said nothing cost little, and there may be very many
         own = store.is_registered
 
         def keep(
             db: "apsw.Connection", found: Sequence[tuple[Unlearned, list[Learned]]] = found, own: bool = own
         ) -> None:
-            known = _Known(discoveries.every(db)) if any(learned for _, learned in found) else None
-            for session, learned in found:
-                if known is not None:
-                    for row, successions in known.unite(session.id, learned, own=own, auto_accept=auto_accept, now=now):
-                        discoveries.put(db, row)
-                        for old, new in successions:
-                            discoveries.propose_succession(db, old, new)
+            unite(db, [(session.id, learned) for session, learned in found], own=own, auto_accept=auto_accept, now=now)
+            for session, _ in found:
                 discoveries.note_learned(db, session.seq, session.digest)
 
         store.write(keep)
-        if not has_room:
+        if most is not None:  # sessions that said nothing cost little, but there may be very many
             return not store.read(discoveries.has_unlearned)
     return True
+
+
+def unite(
+    db: "apsw.Connection",
+    taught: Sequence[tuple[str, list[Learned]]],
+    *,
+    own: bool,
+    auto_accept: float | None,
+    now: int,
+) -> None:
+    """Unite what sessions taught, given by their ids, with what is known."""
+    if not any(learned for _, learned in taught):
+        return
+    known = _Known(discoveries.every(db))
+    for session, learned in taught:
+        for row, successions in known.unite(session, learned, own=own, auto_accept=auto_accept, now=now):
+            discoveries.put(db, row)
+            for old, new in successions:
+                discoveries.propose_succession(db, old, new)
 
 
 def remember(
@@ -292,12 +305,18 @@ def _worded(content: str) -> str:
     return said
 
 
+def said(store: Store, seq: int) -> tuple[list[Turn], list[Touch]]:
+    """Return what was said in a session, and which files were touched in it."""
+    turns = [
+        Turn(turn.key, turn.at, turn.role, turn.text) for turn in store.read(lambda db: discoveries.turns(db, seq))
+    ]
+    if not turns:
+        return [], []
+    touched = store.read(lambda db: discoveries.touches(db, seq, (FILE_EDIT,)))
+    return turns, [Touch(one.path, one.at, one.is_edit) for one in touched]
+
+
 def _look(store: Store, session: Unlearned, module_of: ModuleOf) -> tuple[int, list[Learned]]:
     """Return how much was said in a session, and what it taught."""
-    said = store.read(lambda db: discoveries.turns(db, session.seq))
-    if not said:
-        return 0, []
-    touched = store.read(lambda db: discoveries.touches(db, session.seq, (FILE_EDIT,)))
-    turns = [Turn(turn.key, turn.at, turn.role, turn.text) for turn in said]
-    learned = extract(turns, [Touch(one.path, one.at, one.is_edit) for one in touched], module_of)
-    return sum(len(turn.text) for turn in said), learned
+    turns, touches = said(store, session.seq)
+    return sum(len(turn.text) for turn in turns), extract(turns, touches, module_of) if turns else []

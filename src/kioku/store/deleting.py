@@ -13,7 +13,7 @@ import msgspec
 
 from kioku import times
 from kioku.models import SWEEP, new_id
-from kioku.store import archive, discoveries, forgotten, rollups
+from kioku.store import archive, discoveries, forgotten, refinements, rollups
 from kioku.store.archive import Piece
 from kioku.store.barred import SLACK
 from kioku.store.connection import one
@@ -185,6 +185,7 @@ def _remove_rows(db: apsw.Connection, found: Found) -> None:
             (f'"{id}"', f'"{new_id()}"'),
         )
         discoveries.forget(db, id, found.ids)
+        refinements.forget(db, id)
         # An archived session is not derived again: what came before it is known no more.
         follows = "SELECT seq FROM sessions WHERE continues = ? AND seq IN (SELECT session FROM archived)"
         for (seq,) in list(db.execute(follows, (id,))):

@@ -313,7 +313,15 @@ CREATE TABLE successions (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING)
+# What a model was asked: about a session as it was with that digest, and what it cost.
+_REFINING = """
+CREATE TABLE refinements (
+  session_id TEXT NOT NULL, model TEXT NOT NULL, digest BLOB NOT NULL, asked_at INTEGER NOT NULL, input_tokens INTEGER,
+  output_tokens INTEGER, found INTEGER NOT NULL, dropped INTEGER NOT NULL, PRIMARY KEY (session_id, model)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING)
 VERSION = len(MIGRATIONS)
 
 

@@ -1,0 +1,122 @@
+"""A model looks at a session once more: a real command, a real server, and nothing believed without proof."""
+
+import json
+import subprocess
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.knowledge.modelserver import completion, send, serving
+from tests.support import kioku, rows
+
+SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+RULE = "Timestamps in this project are integers in milliseconds, everywhere."
+KEY = {"MY_KEY": "key-of-mine"}
+
+
+@pytest.fixture
+def said(project: Path, home: Path) -> Path:
+    """Return a project with one imported conversation that is over."""
+    folder = home / ".claude" / "projects" / "p"
+    folder.mkdir(parents=True)
+    lines = []
+    for number, (role, text) in enumerate(
+        [("user", f"{RULE} The token is {SECRET}."), ("assistant", "Understood, and the tests pass now.")]
+    ):
+        lines.append(
+            {
+                "type": role, "uuid": f"u{number}", "sessionId": "conversation", "cwd": str(project),
+                "version": "2.1.0", "timestamp": f"2026-01-05T10:0{number}:00.000Z",
+                "message": {"role": role, "content": [{"type": "text", "text": text}]},
+            }
+        )  # fmt: skip
+    (folder / "conversation.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert kioku("import", cwd=project).returncode == 0
+    return project
+
+
+def refine(project: Path, url: str, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    given = {
+        "KIOKU_MODEL_PROVIDER": "openai", "KIOKU_MODEL_BASE_URL": f"{url}/v1", "KIOKU_MODEL_NAME": "small",
+        "KIOKU_MODEL_KEY_VARIABLE": "MY_KEY", **KEY, **env,
+    }  # fmt: skip
+    return kioku("discoveries", "refine", *words, cwd=project, env=given)
+
+
+def claims(*found: dict[str, Any]) -> bytes:
+    return completion(json.dumps({"discoveries": list(found)}))
+
+
+CLAIM = {
+    "type": "rule", "content": "Timestamps are integers in milliseconds.", "turn": 1, "quote": RULE, "confidence": 0.9,
+    "solution": None,
+}  # fmt: skip
+
+
+def test_what_a_model_finds_is_proposed_with_its_quote_and_asked_about_once(said: Path) -> None:
+    invented = {**CLAIM, "quote": "Nobody ever said this sentence here.", "content": "Nobody ever said this."}
+    with serving(lambda handler, _: send(handler, claims(CLAIM, invented))) as asked:
+        done = refine(said, asked.url, KIOKU_MODEL_INPUT_PRICE="2", KIOKU_MODEL_OUTPUT_PRICE="10")
+        again = refine(said, asked.url)
+    assert done.returncode == 0, done.stderr
+    assert "1 claim believed, 1 not: a quote that nobody said" in done.stdout
+    assert "100 tokens sent, 20 came back, 0.0004 at the prices in your settings." in done.stdout
+    assert "There is no session that this model has not been asked about." in again.stdout
+    ((_, headers, body),) = asked.requests
+    assert headers["Authorization"] == "Bearer key-of-mine"
+    sent = json.dumps(body)
+    assert SECRET not in sent
+    assert "integers in milliseconds, everywhere" in sent
+    listed = json.loads(kioku("discoveries", "list", "--json", cwd=said).stdout)["discoveries"]
+    assert [(one["content"], one["state"], one["provenance"]) for one in listed if one["type"] == "rule"] == [
+        (CLAIM["content"], "proposed", "person")
+    ]
+    assert RULE in [part["quote"] for one in listed for part in one["evidence"]]
+
+
+def test_a_failure_of_the_model_leaves_what_there_was_and_is_told(said: Path) -> None:
+    before = rows(said, "SELECT id, content, state FROM discoveries ORDER BY id")
+    with serving(lambda handler, _: send(handler, b"overloaded", 503)) as asked:
+        done = refine(said, asked.url)
+    assert done.returncode == 1
+    assert "answered 503: overloaded" in done.stdout
+    assert "what the rules found there stays" in done.stderr
+    assert rows(said, "SELECT id, content, state FROM discoveries ORDER BY id") == before
+    with serving(lambda handler, _: send(handler, claims(CLAIM))) as asked:
+        assert "1 claim believed" in refine(said, asked.url).stdout
+
+
+def test_nothing_is_sent_without_a_model_nor_in_a_dry_run(said: Path) -> None:
+    with serving(lambda handler, _: send(handler, claims())) as asked:
+        off = refine(said, asked.url, KIOKU_MODEL_PROVIDER="off")
+        dry = refine(said, asked.url, "--dry-run")
+        nameless = refine(said, asked.url, KIOKU_MODEL_NAME="none")
+    assert (off.returncode, nameless.returncode, dry.returncode) == (2, 2, 0)
+    assert "nothing is sent anywhere" in off.stderr
+    assert "model.name is not set" in nameless.stderr
+    assert "1 session," in dry.stdout
+    assert asked.requests == []
+
+
+def test_a_project_cannot_choose_the_model_nor_the_clear_a_foreign_place(said: Path) -> None:
+    (said / ".context" / "config.toml").write_text('[model]\nprovider = "openai"\n')
+    done = kioku("discoveries", "refine", cwd=said)
+    assert done.returncode == 2
+    assert "'model.provider' may not be set by a project" in done.stderr
+    (said / ".context" / "config.toml").unlink()
+    done = refine(said, "http://models.example.com")
+    assert (done.returncode, "is refused" in done.stderr) == (2, True)
+
+
+def test_what_a_model_was_asked_goes_with_a_deleted_session(said: Path) -> None:
+    def reply(handler: BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+        send(handler, claims(CLAIM))
+
+    with serving(reply) as asked:
+        refine(said, asked.url)
+    ((session,),) = rows(said, "SELECT session_id FROM refinements")
+    assert kioku("sessions", "delete", str(session), "--force", cwd=said).returncode == 0
+    assert rows(said, "SELECT * FROM refinements") == []
+    assert rows(said, "SELECT * FROM discoveries") == []
