@@ -19,6 +19,7 @@ from kioku.reports.sessions import Judge
 from kioku.store.store import Store
 from kioku.workspace.plain_files import replace_plain
 from kioku.workspace.uncommitted import DEADLINE_S, tree
+from kioku.workspace.worktree import linked_worktrees
 
 if TYPE_CHECKING:
     import apsw
@@ -57,12 +58,25 @@ def look(
     return resume(recap, here, exists, budget=budget, now=now, prepared=prepared)
 
 
+def discard(where: Project) -> None:
+    """Remove what hooks hand over, in every worktree: it quotes what is about to be gone. Raises OSError.
+
+    It is made ready again after the next session.
+    """
+    for path in _paths(where, linked_worktrees(where.root)):
+        _remove(path)
+
+
+def _paths(where: Project, others: Sequence[str] = ()) -> list[str]:
+    folder = os.path.join(user_folder("state"), START)
+    return [os.path.join(folder, folder_name(root)) for root in dict.fromkeys((where.root, where.workdir, *others))]
+
+
 def prepare(
     store: Store, where: Project, *, budget: float, now: int, judge: Judge, git_deadline_s: float = DEADLINE_S
 ) -> None:
     """Make ready what hooks hand over when a session begins, unless nothing ended since. Raises nothing."""
-    folder = os.path.join(user_folder("state"), START)
-    paths = [os.path.join(folder, folder_name(root)) for root in dict.fromkeys((where.root, where.workdir))]
+    paths = _paths(where)
     try:
         if not store.is_registered:
             for path in paths:
@@ -72,7 +86,7 @@ def prepare(
         if all(_read(f"{path}.of") == stamp for path in paths):
             return
         found = look(store, where, budget=budget, now=now, judge=judge, prepared=True, git_deadline_s=git_deadline_s)
-        make_private(folder)
+        make_private(os.path.join(user_folder("state"), START))
         for path in paths:
             if found.session_id is None:
                 _remove(path)

@@ -50,6 +50,18 @@ def work(project: Path, session: str = "one") -> None:
     hook("claude", project, "SessionEnd", session, reason="exit")
 
 
+@pytest.mark.parametrize("command", [("redact", "--again"), ("sessions", "delete", "--project", "--force")])
+def test_what_is_ready_to_be_told_goes_with_what_it_quotes(command: tuple[str, ...], project: Path, home: Path) -> None:
+    begin(project)
+    work(project)
+    kioku("status", cwd=project)
+    ready = home / ".local/state/kioku/start"
+    assert any(b"cache" in path.read_bytes() for path in ready.iterdir())
+    done = kioku(*command, cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert list(ready.iterdir()) == []
+
+
 def told_at_start(project: Path) -> str:
     out = hook("codex", project, "SessionStart", "two")
     return str(json.loads(out)["hookSpecificOutput"]["additionalContext"]) if out else ""

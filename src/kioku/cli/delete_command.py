@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from kioku import project, times
+from kioku import project, resuming, times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_table
 from kioku.errors import KiokuError, UsageError
@@ -102,6 +102,7 @@ def command(
                 return 0
         left = [] if keep_backups else _clean(where, doomed, held)
         _remove_positions(where, store, doomed)
+        resuming.discard(where)
         store.rewrite(lambda db: rules.delete(db, doomed, judge, now=now))
         is_gone = _finish(store)
     if as_json:

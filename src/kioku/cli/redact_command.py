@@ -2,7 +2,7 @@
 
 import click
 
-from kioku import dotenv, redaction, times
+from kioku import dotenv, redaction, resuming, times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_table, project_option
 from kioku.errors import UsageError
@@ -35,6 +35,7 @@ def command(folder: str | None, own: bool, again: bool, dry_run: bool, as_json: 
             found = store.read(lambda db: redacting.redact_again(db, dry_run=True))
             is_gone = None
         else:
+            resuming.discard(where)
             found = store.rewrite(redacting.redact_again)
             sweep.rebuild(store, times.now_ms())
             is_gone = store.compact()
