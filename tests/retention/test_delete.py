@@ -190,6 +190,19 @@ def test_what_is_told_again_after_a_deletion_changes_nothing(seed: int) -> None:
         assert stage.store.read(lambda db: db.execute(left).fetchall()) == [(0, 0, 0)]
 
 
+@pytest.mark.parametrize("choice", range(12))
+def test_what_stays_keeps_every_count_whichever_others_are_deleted(choice: int) -> None:
+    chance = random.Random(choice)
+    with Stage() as stage:
+        fill(stage, 6)
+        before = stage.projection()
+        in_order = sorted(before, key=lambda id: (before[id][2], repr(before[id][2:8])))
+        doomed = chance.sample(in_order, chance.randrange(1, len(before)))
+        remove(stage, doomed)
+        for id, row in stage.projection().items():
+            assert (*row[:9], *row[10:]) == (*before[id][:9], *before[id][10:])
+
+
 def remove(stage: Stage, ids: list[str]) -> None:
     def work(db: apsw.Connection) -> None:
         seqs = [row[0] for id in ids for row in db.execute("SELECT seq FROM sessions WHERE id = ?", (id,))]

@@ -76,6 +76,11 @@ def remove(db: apsw.Connection, found: Found, is_alive: Callable[[str], bool], *
     names = _names_of(db, found.seqs)
     forgotten.add_sessions(db, found.ids)
     touched: set[int] = set()
+    # What stays has reports that the transcript's stand for, and perhaps none of those stays.
+    replaced = {
+        stream: archive.replaced(db, stream)
+        for stream in {stream for seq in found.seqs for stream, _ in _places(db, seq)}
+    }
     for seq in found.seqs:
         for stream, pieces in _places(db, seq):
             touched.add(stream)
@@ -85,7 +90,9 @@ def remove(db: apsw.Connection, found: Found, is_alive: Callable[[str], bool], *
             _remove_archived(db, seq, now)
     _remove_rows(db, found)
     for stream in touched:
-        _remove_replaced(db, stream)
+        for key, source in replaced[stream]:
+            forgotten.add_keys(db, [key])
+            archive.remove_report(db, key, source)
         if _is_over(db, stream):
             names |= _remove_stream(db, stream, is_alive, now)
         else:
@@ -192,12 +199,6 @@ def _remove_rows(db: apsw.Connection, found: Found) -> None:
             rollups.outdate(db, seq)
             db.execute("UPDATE archived SET gap_before = NULL WHERE session = ?", (seq,))
             db.execute("UPDATE sessions SET continues = NULL WHERE seq = ?", (seq,))
-
-
-def _remove_replaced(db: apsw.Connection, stream: int) -> None:
-    for key, source in archive.replaced(db, stream):
-        forgotten.add_keys(db, [key])
-        archive.remove_report(db, key, source)
 
 
 def _is_over(db: apsw.Connection, stream: int) -> bool:
