@@ -81,6 +81,7 @@ def test_an_archived_session_alone_is_a_part_and_the_rest_adds_what_it_lacks(tmp
     with Stage() as one, Stage() as other:
         fill(one, 1)
         archive_all(one, T0 + 100 * HOUR)
+        one.sweep(NOW)
         settling.settle(one.store)
         id = next(id for id, row in sorted(one.projection().items()) if row[4] == "archived" and row[15])
         export(one, tmp_path / "part", NOW, Chosen(ids=(id,), empty=True))

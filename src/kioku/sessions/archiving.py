@@ -10,7 +10,7 @@ import apsw
 
 from kioku.redaction import redact
 from kioku.sessions import edits, settling
-from kioku.store import archive, keepsake, rollups, sessions
+from kioku.store import activities, archive, keepsake, rollups, sessions
 from kioku.store.names import Names
 from kioku.store.portable import Archived, Redactor
 from kioku.summaries import Part
@@ -41,7 +41,11 @@ def _fold(db: apsw.Connection, seq: int, now: int) -> int:
         rollups.put_digest(db, part, checksum)
     facts = rollups.part_facts(db, seq)
     assert facts is not None
+    streams = [stream for stream, _ in sessions.runs_of(db, seq)]
     removed = archive.fold(db, seq, facts["gap_before"], now=now)
+    for stream in streams:
+        if activities.has_hidden(db, stream):  # perhaps because of what is gone now
+            activities.mark_stale(db, stream)
     sessions.reproject(db, seq)
     was = archive.columns(db, seq)
     data = {"reports": removed, "ended_at": was["ended_at"], "end_reason": was["end_reason"]}

@@ -293,6 +293,12 @@ def in_folder(db: apsw.Connection, folder: str) -> list[int]:
     return [row[0] for row in db.execute(query, (folder,))]
 
 
+def has_hidden(db: apsw.Connection, stream: int) -> bool:
+    """Tell whether reports of a stream stand for nothing themselves, because of others in it."""
+    query = "SELECT 1 FROM reports WHERE stream = ? AND hidden IS NOT NULL LIMIT 1"
+    return db.execute(query, (stream,)).fetchone() is not None
+
+
 def hide(db: apsw.Connection, stream: int, hidden: set[tuple[int, int]]) -> None:
     """Note which (key, source) of a stream's reports stand for nothing themselves, and no others."""
     was = set(db.execute("SELECT key, source FROM reports WHERE stream = ? AND hidden IS NOT NULL", (stream,)))
