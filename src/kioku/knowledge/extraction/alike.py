@@ -35,13 +35,13 @@ def likeness(one: frozenset[str], other: frozenset[str]) -> float:
 
 def says_the_same(one: str, other: str) -> bool:
     """Tell whether two texts are the same but for their form."""
-    return likeness(words(one), words(other)) >= SAME and _is_negated(one) == _is_negated(other)
+    return likeness(words(one), words(other)) >= SAME and is_negated(one) == is_negated(other)
 
 
 def contradicts(one: str, other: str) -> bool:
     """Tell whether two texts about the same thing cannot both hold."""
     alike = likeness(words(one), words(other))
-    if alike >= _ABOUT_THE_SAME and _is_negated(one) != _is_negated(other):
+    if alike >= _ABOUT_THE_SAME and is_negated(one) != is_negated(other):
         return True
     if (first := _INSTEAD.search(one.lower())) and (second := _INSTEAD.search(other.lower())):
         return first.groups() == second.groups()[::-1]
@@ -50,7 +50,8 @@ def contradicts(one: str, other: str) -> bool:
     return False
 
 
-def _is_negated(text: str) -> bool:
+def is_negated(text: str) -> bool:
+    """Tell whether a text says that something is not, or shall not be."""
     folded = text.lower().replace("’", "'")
     return bool(_NEGATED.search(folded)) or any(word in _NOT for word in re.findall(r"[\w']+", folded))
 

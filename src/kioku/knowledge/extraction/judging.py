@@ -105,9 +105,8 @@ def _weighed(sentence: Sentence, role: str, bare: str, type: str, phrase: Phrase
         add(-0.1, "long")
     if len(_WORD.findall(bare)) < 7 and not _is_wide(bare):
         add(-0.1, "short")
-    provenance = PERSON if role == "user" else ASSISTANT
-    if phrases.SAID_BY_A_FILE.search(bare):
-        provenance = REPOSITORY
+    provenance = authority(sentence.text, role)
+    if provenance == REPOSITORY:
         add(-0.1, "tells what a file says")
     solution = None
     if type == ISSUE:
@@ -123,6 +122,13 @@ def _weighed(sentence: Sentence, role: str, bare: str, type: str, phrase: Phrase
         type=type, content=content(sentence.text), confidence=round(min(confidence, 0.95), 2), provenance=provenance,
         quote=sentence.text, reasons=tuple(reasons), solution=solution,
     )  # fmt: skip
+
+
+def authority(text: str, role: str) -> str:
+    """Return whose word a sentence is: who tells what a file says lends it nothing."""
+    if phrases.SAID_BY_A_FILE.search(_bare(text)):
+        return REPOSITORY
+    return PERSON if role == "user" else ASSISTANT
 
 
 def content(text: str) -> str:

@@ -151,10 +151,11 @@ def _divided(paragraph: str) -> Iterator[str]:
     for end in _END.finditer(paragraph):
         if _ABBREVIATION.search(paragraph, max(0, end.start() - 10), end.start()):
             continue
-        yield _plain(paragraph[start : end.start()])
+        yield plain(paragraph[start : end.start()])
         start = end.end()
-    yield _plain(paragraph[start:])
+    yield plain(paragraph[start:])
 
 
-def _plain(sentence: str) -> str:
+def plain(sentence: str) -> str:
+    """Return a sentence on one line, without the marks of emphasis."""
     return " ".join(sentence.replace("**", "").replace("__", "").split()).strip(" *_")

@@ -1,8 +1,8 @@
 """What of a model's answer is believed: what has a quote in the session, and says no more than the session does.
 
-A model may be wrong, or be led astray by what it reads. So a quote must stand in the turn that it is said to be of, in
-what was said there in earnest; the sentence made of it must use that turn's words; and whose word it is follows from
-who spoke, never from the answer.
+A model may be wrong, or be led astray by what it reads. So a quote must stand in what was said in earnest in the turn
+that it is said to be of, nothing that was only quoted there between; the sentence made of it must say it in those words,
+and not the opposite; and whose word it is follows from who spoke and how, never from the answer.
 """
 
 from collections import Counter
@@ -12,14 +12,14 @@ import msgspec
 
 from kioku.knowledge.extraction import alike
 from kioku.knowledge.extraction.extract import MOST, Learned, Turn
-from kioku.knowledge.extraction.judging import ASSISTANT, LEAST, PERSON, Found
+from kioku.knowledge.extraction.judging import LEAST, Found, authority
 from kioku.knowledge.extraction.phrases import ISSUE, TYPES
-from kioku.knowledge.extraction.sentences import sentences
+from kioku.knowledge.extraction.sentences import plain, sentences
 from kioku.knowledge.refining.endpoint import ModelError
 from kioku.redaction import redact
 
 _LONGEST: Final = 400  # signs of a sentence
-_OWN_WORDS: Final = 0.6  # the share of a sentence's words that must be the turn's
+_OWN_WORDS: Final = 0.6  # the share of a sentence's words that must be those of what was said in earnest
 
 _Text = Annotated[str, msgspec.Meta(max_length=4_000)]
 
@@ -48,53 +48,57 @@ def believed(text: str, turns: dict[int, Turn]) -> tuple[list[Learned], Counter[
         raise ModelError(f"the model's answer is not what was asked for: {str(error)[:200]}") from error
     found: list[Learned] = []
     dropped: Counter[str] = Counter()
+    earnest = {number: _earnest(turn) for number, turn in turns.items()}
     for claim in claims:
-        turn = turns.get(claim.turn)
-        reason = _objection(claim, turn)
-        if reason is not None or turn is None:
-            dropped[reason or _NO_TURN] += 1
+        reason = _objection(claim, turns, earnest)
+        if reason is not None:
+            dropped[reason] += 1
             continue
+        turn, quote = turns[claim.turn], plain(claim.quote)
         said = Found(
-            type=claim.type, content=redact(_flat(claim.content)), confidence=round(claim.confidence, 2),
-            provenance=PERSON if turn.role == "user" else ASSISTANT, quote=redact(_flat(claim.quote)),
-            reasons=("a model found it",), solution=_solution(claim, turns),
+            type=claim.type, content=redact(plain(claim.content)), confidence=round(claim.confidence, 2),
+            provenance=authority(quote, turn.role), quote=redact(quote), reasons=("a model found it",),
+            solution=_solution(claim, earnest),
         )  # fmt: skip
         found.append(Learned(found=said, turn=turn.key, at=turn.at, module=None))
     found.sort(key=lambda one: -one.found.confidence)
     return found[:MOST], dropped
 
 
-_NO_TURN: Final = "of a turn that there is not"
+def _earnest(turn: Turn) -> str:
+    """Return what was said in a turn, without what was only quoted, pasted or printed in it."""
+    return redact(" ".join(sentence.text for sentence in sentences(turn.text, turn.role)))
 
 
-def _objection(claim: _Claim, turn: Turn | None) -> str | None:
+def _objection(claim: _Claim, turns: dict[int, Turn], earnest: dict[int, str]) -> str | None:
     """Return why a claim is not believed; None if it is."""
-    if turn is None:
-        return _NO_TURN
-    quote, content = _flat(claim.quote), _flat(claim.content)
+    if claim.turn not in turns:
+        return "of a turn that there is not"
+    quote, content = plain(claim.quote), plain(claim.content)
     if claim.type not in TYPES:
         return "of no known kind"
     if not LEAST <= claim.confidence <= 1:
         return "not sure enough"
     if not 8 <= len(content) <= _LONGEST or len(quote) < 8:
         return "no sentence"
-    if quote not in _flat(redact(turn.text)):
+    if quote not in plain(redact(turns[claim.turn].text)):
         return "a quote that nobody said"
-    earnest = [_flat(redact(one.text)) for one in sentences(turn.text, turn.role)]
-    if not any(quote in sentence or sentence in quote for sentence in earnest):
+    if quote not in earnest[claim.turn]:
         return "said by nobody in earnest: quoted, code, or output"
     words = alike.words(content)
-    if not words or len(words & alike.words(redact(turn.text))) < _OWN_WORDS * len(words):
+    if not words or len(words & alike.words(earnest[claim.turn])) < _OWN_WORDS * len(words):
         return "more than the session says"
+    if alike.is_negated(content) != alike.is_negated(quote):
+        return "the opposite of what the session says"
     return None
 
 
-def _solution(claim: _Claim, turns: dict[int, Turn]) -> str | None:
-    """Return how an issue was solved, where the session says so in those words."""
-    said = _flat(claim.solution or "")
+def _solution(claim: _Claim, earnest: dict[int, str]) -> str | None:
+    """Return how an issue was solved, where somebody says so in those words."""
+    said = plain(claim.solution or "")
     if claim.type != ISSUE or not 8 <= len(said) <= _LONGEST:
         return None
-    return redact(said) if any(said in _flat(redact(turn.text)) for turn in turns.values()) else None
+    return redact(said) if any(said in text for text in earnest.values()) else None
 
 
 def _bare(text: str) -> str:
@@ -104,7 +108,3 @@ def _bare(text: str) -> str:
         text = text[3:-3].strip()
         text = text.removeprefix("json").strip()
     return text
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
