@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.capture.test_together import send
 from tests.store.places import ask
-from tests.support import Server, kioku
+from tests.support import Clock, Server, kioku, rows, wait_until
 
 
 def said(project: Path, *words: str) -> Any:
@@ -78,6 +79,20 @@ def test_deleting_a_session_removes_what_rests_on_it_alone(known: Path) -> None:
     (id,) = ask(known / ".context" / "sessions.db", "SELECT session_id FROM discoveries")[0]
     assert kioku("sessions", "delete", str(id), "--force", cwd=known).returncode == 0
     assert said(known, "list", "--state", "any")["discoveries"] == []
+
+
+def test_a_server_learns_by_itself_what_a_session_taught_that_is_over(project: Path, clock: Clock) -> None:
+    with Server(project, env=clock.env) as server:
+        server.initialize()
+        send(
+            project, "UserPromptSubmit", prompt="We decided to keep the parser in a package of its own.", env=clock.env
+        )
+        clock.shift(45)
+        server.call("grep_codebase", pattern="x")
+        clock.shift(10)
+        server.call("grep_codebase", pattern="y")
+        wait_until(lambda: rows(project, "SELECT type, provenance FROM discoveries") == [("decision", "person")])
+        server.end()
 
 
 def conversation(project: Path, path: Path, said: list[tuple[str, Any]]) -> Path:

@@ -1,5 +1,6 @@
 """`kioku serve`: the recorder and the server, put together and taken apart in order."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from kioku import dotenv, project, redaction, settings, times
 from kioku.ancestry import client_name, client_process
 from kioku.capture.serving import ServerSpool
-from kioku.errors import KiokuError
+from kioku.errors import KiokuError, StoreError
 from kioku.knowledge import learning
 from kioku.mcp.application import Kioku
 from kioku.mcp.serving import Server, claim_standard_streams, end_within
@@ -49,9 +50,8 @@ def serve(folder: str | None) -> int:
         spool=ServerSpool(where, values.timeout_ms),
         exclude=values.texts("capture.exclude"),
         merge_within_ms=values.merge_within_ms,
-        afterwards=lambda store: _prepare_resume(store, where, values),
+        afterwards=lambda store, is_ending: _afterwards(store, where, values, is_ending),
     )
-    recorder.after_sweep = lambda store: learning.learn(store, where, values)
     application = Kioku(
         recorder, values.number("context.token_budget"), values.calendar, values.number(settings.RESUME_BUDGET)
     )
@@ -102,12 +102,15 @@ def _client() -> Client:
     )
 
 
-def _prepare_resume(store: Store, where: Project, values: Settings) -> None:
-    """Make ready what hooks hand over when the next session begins; git has little time, since we may be ending."""
+def _afterwards(store: Store, where: Project, values: Settings, is_ending: bool) -> None:
+    """See to what the next session begins with. At the end there is no time to learn, and little for git."""
     from kioku import resuming
 
-    budget = values.number(settings.RESUME_BUDGET)
-    judge = lease.judge(where.run_dir)
+    if not is_ending:
+        # What keeps sessions from being looked at is told where something is to be recorded; they wait meanwhile.
+        with contextlib.suppress(StoreError):
+            learning.learn(store, where, values)
+    budget, judge = values.number(settings.RESUME_BUDGET), lease.judge(where.run_dir)
     resuming.prepare(
         store, where, budget=budget, now=times.now_ms(), judge=judge, git_deadline_s=LONGEST_WAIT_FOR_GIT_S
     )

@@ -64,7 +64,7 @@ class Recorder:
     `client` is what is known of the client that started the server; `spool` takes in what hooks left. `exclude`
     are folders that are never recorded: in one of them the tools work, and nothing is kept of it. `merge_within_ms` is
     the gap below which sessions that are over are merged; 0: never. `afterwards` is called where sessions may have
-    ended, without the lock while the server runs; it raises nothing.
+    ended, with whether the server ends too; while it runs that holds up no call. It raises nothing.
     """
 
     def __init__(
@@ -77,10 +77,9 @@ class Recorder:
         spool: Spool | None = None,
         exclude: Sequence[str] = (),
         merge_within_ms: int = 0,
-        afterwards: Callable[[Store], None] = lambda _store: None,
+        afterwards: Callable[[Store, bool], None] = lambda _store, _is_ending: None,
     ) -> None:
         self.project = where
-        self.after_sweep: Callable[[Store], None] = lambda _store: None  # what else is done now and then
         self._started_by = client
         self._spool = spool
         self._exclude = exclude
@@ -175,10 +174,10 @@ class Recorder:
                     return
                 self._do_own_chores(sweep_is_due)
                 store = self._store
-            # Without the lock: what hooks left must not hold up a call that is to be recorded.
+            # Without the lock: what hooks left, and what is learned, must not hold up a call that is to be recorded.
             if store is not None:
                 self._drain(store, everything=sweep_is_due)
-                self._afterwards(store)
+                self._afterwards(store, False)
 
     def _drain(self, store: Store, *, everything: bool) -> None:
         """Take in what hooks left. What cannot be taken in waits, and never stands in the way of what is our own."""
@@ -204,7 +203,6 @@ class Recorder:
             if sweep_is_due and self._store is not None:
                 sweep.sweep(self._store, self.project.run_dir, now, merge_within_ms=self._merge_within_ms)
                 sweep.remove_leases(self._store, self.project.run_dir)
-                self.after_sweep(self._store)
         except StoreError as error:
             self._fail(error)
 
@@ -249,7 +247,7 @@ class Recorder:
                     self._keep(self._report(SERVER_STOP, times.now_ms()))
                     self._flush()
                     if self._store is not None:
-                        self._afterwards(self._store)
+                        self._afterwards(self._store, True)
             except StoreError as error:
                 self._say(f"the end of the session could not be recorded: {error}")
             finally:

@@ -1,8 +1,8 @@
 """What of a model's answer is believed: what has a quote in the session, and says no more than the session does.
 
-A model may be wrong, or be led astray by what it reads. So a quote must stand in what was said in earnest in the turn
-that it is said to be of, nothing that was only quoted there between; the sentence made of it must say it in those words,
-and not the opposite; and whose word it is follows from who spoke and how, never from the answer.
+A model may be wrong, or be led astray by what it reads. So a quote must stand in what was said in earnest in its turn,
+with nothing between that was only quoted there; the sentence made of it must use those words, and not say the opposite;
+and whose word it is follows from who spoke and how, never from the answer.
 """
 
 from collections import Counter
