@@ -13,11 +13,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}s"
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Say which of the names a person may have meant; where none is close, which there are."""
+def nearest(name: str, names: Sequence[str], most: int = 50) -> str:
+    """Say which of the names a person may have meant; where none is close, which there are, so many of them."""
     import difflib
 
     close = difflib.get_close_matches(name, names, 1, 0.4)
     if close:
         return f"did you mean '{close[0]}'?"
-    return f"there are: {', '.join(names[:50])}"
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"there are: {', '.join(names[:most])}{more}"

@@ -56,6 +56,14 @@ def test_a_discovery_can_be_edited_added_and_superseded(known: Path) -> None:
     assert (shown["state"], shown["superseded_by"]) == ("superseded", new["id"])
 
 
+def test_what_the_person_adds_accepts_what_says_the_same_and_is_not_beside_it(known: Path) -> None:
+    (old,) = said(known, "list")["discoveries"]
+    for _ in range(2):
+        (row,) = said(known, "add", "Queue workers never share a connection.")["discoveries"]
+        assert (row["id"], row["state"], row["provenance"]) == (old["id"], "accepted", "person")
+    assert len(said(known, "list", "--state", "any")["discoveries"]) == 1
+
+
 def test_an_id_that_is_nobodys_names_the_nearest(known: Path) -> None:
     (row,) = said(known, "list")["discoveries"]
     done = kioku("discoveries", "show", row["id"][:-1] + "?", cwd=known)

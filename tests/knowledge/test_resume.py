@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import apsw
 import mcp_types
 import pytest
 
@@ -79,6 +80,24 @@ def test_a_session_of_another_client_begins_with_what_the_last_one_left(project:
     assert "cache.py" in text
     assert "gone.py" not in text
     assert "claude-code" in text
+
+
+def test_what_the_assistant_recorded_at_the_end_is_told_as_proposed_and_what_rules_guess_is_not(project: Path) -> None:
+    with Server(project) as server:
+        server.initialize()
+        server.call("remember", content="Queue workers never share one connection.", type="decision")
+        assert server.end() == 0
+    work(project)
+    kioku("status", cwd=project)
+    unsure = ("d", "decision", "Guessed.", 0.7, "proposed", "assistant", 1, 1)
+    names = "id, type, content, confidence, state, provenance, created_at, updated_at"
+    with apsw.Connection(str(project / ".context" / "sessions.db")) as db:
+        db.execute(f"INSERT INTO discoveries ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", unsure)
+    text = kioku("resume", cwd=project).stdout
+    told = 'Decided (proposed, not accepted by the person): "Queue workers never share one connection."'
+    assert told in text
+    assert told in told_at_start(project)
+    assert "Guessed." not in text
 
 
 def test_a_server_that_ends_makes_the_text_ready_itself(project: Path) -> None:

@@ -62,7 +62,7 @@ def learn(where: Project, store: Store, values: Settings) -> None:
 
     if store.writable:
         settling.settle(store)
-        learning.learn(store, where, values, most=None)
+        learning.learn(store, where, values, everything=True)
 
 
 def _make_ready(where: Project, store: Store, values: Settings) -> None:
@@ -96,14 +96,15 @@ def drain_to_own() -> None:
 
 
 def _drain(where: Project, store: Store) -> bool:
-    """Take in what hooks have left, for whichever project; return whether they had left anything.
+    """Take in what hooks have left, for whichever project; return whether there was anything.
 
     What cannot be written now stays where it is.
     """
-    if where != project.own() and homecoming.is_due(where):
+    is_told = where != project.own() and homecoming.is_due(where)
+    if is_told:
         homecoming.bring(where, store, settings.load(where.context_dir).timeout_ms)
     if not spool.pending(settings.user_folder("state")):
-        return False
+        return is_told
     from kioku.capture import draining, stores
 
     with stores.opened((where, store)) as homes:

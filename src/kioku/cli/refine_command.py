@@ -13,13 +13,13 @@ from kioku.cli.output import json_option, own_option, print_json, print_line, pr
 from kioku.errors import KiokuError, UsageError
 from kioku.knowledge import belonging
 from kioku.knowledge.refining import refine
-from kioku.knowledge.refining.endpoint import ANTHROPIC, Model, is_address
+from kioku.knowledge.refining.endpoint import ANTHROPIC, OPENAI, Model, is_address
 from kioku.reports import sessions
 from kioku.settings import Settings
 from kioku.words import counted
 
 _USUAL = {
-    "openai": ("https://api.openai.com/v1", "OPENAI_API_KEY"),
+    OPENAI: ("https://api.openai.com/v1", "OPENAI_API_KEY"),
     ANTHROPIC: ("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
 }
 _MILLION = 1_000_000

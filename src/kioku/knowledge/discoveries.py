@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import apsw
 
 AT_ONCE: Final = 250  # sessions that a sweep looks at, of which most have said nothing
-TEXT_AT_ONCE: Final = 300_000  # signs: somebody may wait for it
-REMEMBERED: Final = 20  # that the assistant may have recorded of one session
+TEXT_AT_ONCE: Final = 300_000  # signs, in about half a second: somebody may wait for it
+MOST_REMEMBERED: Final = 30  # discoveries of one session, from where on the assistant can record no more
+RECORDED: Final = 0.8  # how sure it is what the assistant records on purpose: the next session is told of it
 LONGEST: Final = 500  # signs of a discovery's content
 _SURER: Final = 0.05  # what another session that says the same adds
 _SUREST: Final = 0.99
@@ -41,22 +42,17 @@ def learn(
     *,
     module_of: ModuleOf | None = None,
     auto_accept: float | None = None,
-    most: int | None = TEXT_AT_ONCE,
-) -> bool:
-    """Look at sessions that are over; return whether none is left. Raises StoreError.
-
-    `most` bounds how many signs of text are looked at, and then a few hundred sessions are the most; None is no bound.
-    """
-    looked = 0
+    everything: bool = False,
+) -> None:
+    """Look at sessions that are over and wait for it: all of them, or as much as somebody can. Raises StoreError."""
     while store.read(discoveries.has_unlearned):
-        if most is not None and looked >= most:
-            return False
         found: list[tuple[Unlearned, list[Learned]]] = []
+        looked = 0
         for session in store.read(lambda db: discoveries.unlearned(db, AT_ONCE)):
             size, learned = _look(store, session, module_of or (lambda _path: None))
             found.append((session, learned))
             looked += size
-            if most is not None and looked >= most:
+            if looked >= TEXT_AT_ONCE:
                 break
         own = store.is_registered
 
@@ -68,9 +64,8 @@ def learn(
                 discoveries.note_learned(db, session.seq, session.digest)
 
         store.write(keep)
-        if most is not None:  # sessions that said nothing cost little, but there may be very many
-            return not store.read(discoveries.has_unlearned)
-    return True
+        if not everything:
+            break
 
 
 def unite(
@@ -105,9 +100,9 @@ def remember(
     by = ASSISTANT if store.is_registered else REPOSITORY
 
     def work(db: "apsw.Connection") -> tuple[Row, bool]:
-        if session is not None and discoveries.remembered(db, session) >= REMEMBERED + MOST:
+        if session is not None and discoveries.remembered(db, session) >= MOST_REMEMBERED:
             raise UsageError(
-                f"this session has {REMEMBERED + MOST} discoveries, and no more are recorded of one",
+                f"this session has {MOST_REMEMBERED} discoveries, and no more are recorded of one",
                 hint="keep what the next session needs most",
             )
         part = Evidence(quote=redact(said), by=by, session=session, at=now)
@@ -118,7 +113,7 @@ def remember(
                 same = _strengthened(same, part, 0.0, now)
                 discoveries.put(db, same)
             return same, False
-        row = _made(type, part.quote, None if module is None else redact(module[:200]), 0.6, by, part, now)
+        row = _made(type, part.quote, None if module is None else redact(module[:200]), RECORDED, by, part, now)
         discoveries.put(db, row)
         for old in known.contradicted(row):
             discoveries.propose_succession(db, old.id, row.id)
@@ -128,11 +123,18 @@ def remember(
 
 
 def add(db: "apsw.Connection", type: str, content: str, module: str | None, *, own: bool, now: int) -> Row:
-    """Record what the person says, as accepted. Raises UsageError."""
+    """Record what the person says, as accepted; what says the same already is accepted. Raises UsageError."""
     part = Evidence(quote=redact(_worded(content)), by=PERSON if own else REPOSITORY, at=now)
-    row = _made(type, part.quote, None if module is None else redact(module), 1.0, part.by, part, now)
+    known = _Known(discoveries.every(db))
+    same = known.like(type, part.quote)
+    if same is not None:
+        row = _strengthened(same, part, 1.0, now)
+    else:
+        row = _made(type, part.quote, None if module is None else redact(module), 1.0, part.by, part, now)
     row = msgspec.structs.replace(row, state=ACCEPTED)
     discoveries.put(db, row)
+    for old in [] if same is not None else known.contradicted(row):
+        discoveries.propose_succession(db, old.id, row.id)
     return row
 
 
@@ -182,7 +184,7 @@ def find(db: "apsw.Connection", id: str) -> Row:
         return fitting[0]
     if fitting:
         raise UsageError(f"'{id}' is the beginning of {len(fitting)} discoveries", hint="say more of it")
-    hint = nearest(id, [row.id for row in rows]) if rows else "nothing has been learned yet"
+    hint = nearest(id, [row.id for row in rows], most=3) if rows else "nothing has been learned yet"
     raise UsageError(f"there is no discovery '{id[:60]}'", hint=hint)
 
 

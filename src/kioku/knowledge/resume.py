@@ -129,7 +129,7 @@ def _lines(
         (1, f"The person last asked: {asked}" if asked else ""),
         (2, f"The assistant asked, and had no answer: {open_question}" if open_question else ""),
         (8, _done(recap)),
-        (7, _closing(last.text, open_question) if last is not None else ""),
+        (7, _closing(last.text) if last is not None else ""),
         (3, f"Last edited, in order: {', '.join(map(_path, files))}" if files else ""),
         (6, f"The last call failed: {_quoted(recap.failed, _LINE)}" if recap.failed else ""),
     ]
@@ -180,10 +180,10 @@ def _done(recap: Recap) -> str:
     return f"Done: {told}" if told else ""
 
 
-def _closing(text: str, asked: str | None) -> str:
+def _closing(text: str) -> str:
     """Return what the assistant said it had done: the beginning of its last words."""
     found = [sentence for sentence in _sentences(text) if not sentence.endswith(("?", "？", ":"))]
-    return f"The assistant said last: {_quoted(' '.join(found[:2]), _LINE)}" if found and text != asked else ""
+    return f"The assistant said last: {_quoted(' '.join(found[:2]), _LINE)}" if found else ""
 
 
 def _uncommitted(tree: Tree | None, now: int, *, prepared: bool) -> str:

@@ -1,4 +1,4 @@
-"""The prompts: what a person can have put into a conversation. One that names a tool is there only with that tool."""
+"""The prompts: what a person can have put into a conversation."""
 
 from typing import Final
 
@@ -7,13 +7,12 @@ from kioku.mcp.messages import Prompt
 RESUME: Final = "resume"
 WRAP_UP: Final = "wrap_up"
 
-_REMEMBER: Final = "remember"
 _RESUME: Final = (
     "Tell me briefly where we left off, from the record below, and what the next step would be. Check what it says"
     " against the files before you act on it."
 )
 _WRAP_UP: Final = (
-    f"Before we end: record with the tool `{_REMEMBER}` what the next session must know, one call each: decisions that"
+    "Before we end: record with the tool `remember` what the next session must know, one call each: decisions that"
     " were made, rules that hold, problems that were solved and how. Nothing that is only planned or guessed."
 )
 

@@ -18,7 +18,6 @@ from kioku.errors import KiokuError
 
 OPENAI: Final = "openai"
 ANTHROPIC: Final = "anthropic"
-PROVIDERS: Final = (OPENAI, ANTHROPIC)
 
 _VERSION: Final = "2023-06-01"  # of Anthropic's protocol
 _MOST: Final = 1 << 20  # bytes of an answer
@@ -65,7 +64,10 @@ def is_address(url: str) -> bool:
 
 
 def ask(model: Model, system: str, question: str) -> Answer:
-    """Ask a model one question and return its answer. Raises ModelError, within the model's time and a little."""
+    """Ask a model one question and return its answer. Raises ModelError.
+
+    Each of at most two requests takes the model's time and little more.
+    """
     if not is_address(model.base_url):
         raise ModelError(f"'{model.base_url}' is no address to ask a model at", is_final=True)
     if model.provider == ANTHROPIC:
