@@ -31,7 +31,8 @@ CAPTURE = (ROOT / "docs" / "capture.md").read_text()
 STATISTICS = (ROOT / "docs" / "statistics.md").read_text()
 EXPORT = (ROOT / "docs" / "export.md").read_text()
 KNOWLEDGE = (ROOT / "docs" / "knowledge.md").read_text()
-ALL = (README, SESSIONS, CAPTURE, STATISTICS, EXPORT, KNOWLEDGE)
+RESUME = (ROOT / "docs" / "resume.md").read_text()
+ALL = (README, SESSIONS, CAPTURE, STATISTICS, EXPORT, KNOWLEDGE, RESUME)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -106,6 +107,8 @@ def test_every_link_leads_to_a_file() -> None:
         (ROOT / "docs", CAPTURE),
         (ROOT / "docs", STATISTICS),
         (ROOT / "docs", EXPORT),
+        (ROOT / "docs", KNOWLEDGE),
+        (ROOT / "docs", RESUME),
     ):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             assert (folder / target).exists(), target

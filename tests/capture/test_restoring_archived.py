@@ -265,6 +265,17 @@ def test_a_file_cannot_claim_that_the_person_said_what_was_learned(tmp_path: Pat
         assert {row[7] for row in state(other)["discoveries"]} == {"repository"}
 
 
+def test_what_the_person_said_keeps_its_authority_when_an_own_export_is_read_again(tmp_path: Path) -> None:
+    with Stage() as one:
+        one.store.write(learned)
+        one.sql("UPDATE discoveries SET provenance = 'person'")
+        export(one, tmp_path / "all", NOW)
+        before = state(one)
+        for _ in range(2):
+            assert not restore(one, tmp_path / "all", NOW).skipped
+            assert state(one) == before
+
+
 def test_an_export_of_version_1_is_read(tmp_path: Path) -> None:
     with Stage() as one, Stage() as other:
         worked(one)

@@ -57,33 +57,32 @@ def plain(text: str) -> str:
     return re.sub(r"\W+", "", text.lower())
 
 
-@pytest.mark.skipif(not labelled.CORPUS.is_dir(), reason="the corpus is not on this machine")
-@pytest.mark.parametrize("half", ["tune", "held"])
-def test_the_rules_find_more_than_plain_phrases_do(half: labelled.Half, capsys: pytest.CaptureFixture[str]) -> None:
-    of_rules, of_phrases = figures(half, by_rules), figures(half, by_plain_phrases)
-    with capsys.disabled():
-        for name, (right, wrong, missed) in (("rules", of_rules), ("plain phrases", of_phrases)):
-            precision, recall = right / max(1, right + wrong), right / max(1, right + missed)
-            told = f"precision {precision:.2f}, recall {recall:.2f} ({right}/{wrong}/{missed})"
-            sys.stdout.write(f"\n{half}: {name}: {told}")
-    assert of_rules[0] > of_phrases[0]
+if labelled.CORPUS.is_dir():
 
-
-@pytest.mark.skipif(not labelled.CORPUS.is_dir(), reason="the corpus is not on this machine")
-def test_decisions_of_another_set_are_found_in_other_languages(capsys: pytest.CaptureFixture[str]) -> None:
-    folder: Path = labelled.CORPUS / "labels" / "memory_extraction"
-    rows = map(json.loads, (folder / "labels.jsonl").read_text().splitlines())
-    wanted = {row["id"]: [memory["type"] for memory in row["memories"]] for row in rows}
-    of_all = 0
-    for path in sorted(folder.glob("dataset*.jsonl")):
-        right = wrong = missed = 0
-        for row in map(json.loads, path.read_text().splitlines()):
-            is_one = "decision" in wanted.get(row["id"], [])
-            is_found = any(type == "decision" for type, _ in by_rules(row.get("text", ""), "user"))
-            right, wrong, missed = (
-                right + (is_one and is_found), wrong + (is_found and not is_one), missed + (is_one and not is_found),
-            )  # fmt: skip
-        of_all += right
+    @pytest.mark.parametrize("half", ["tune", "held"])
+    def test_the_rules_find_more_than_plain_phrases_do(half: labelled.Half, capsys: pytest.CaptureFixture[str]) -> None:
+        of_rules, of_phrases = figures(half, by_rules), figures(half, by_plain_phrases)
         with capsys.disabled():
-            sys.stdout.write(f"\n{path.name}: decisions: {right} right, {wrong} wrong, {missed} missed")
-    assert of_all > 0
+            for name, (right, wrong, missed) in (("rules", of_rules), ("plain phrases", of_phrases)):
+                precision, recall = right / max(1, right + wrong), right / max(1, right + missed)
+                told = f"precision {precision:.2f}, recall {recall:.2f} ({right}/{wrong}/{missed})"
+                sys.stdout.write(f"\n{half}: {name}: {told}")
+        assert of_rules[0] > of_phrases[0]
+
+    def test_decisions_of_another_set_are_found_in_other_languages(capsys: pytest.CaptureFixture[str]) -> None:
+        folder: Path = labelled.CORPUS / "labels" / "memory_extraction"
+        rows = map(json.loads, (folder / "labels.jsonl").read_text().splitlines())
+        wanted = {row["id"]: [memory["type"] for memory in row["memories"]] for row in rows}
+        of_all = 0
+        for path in sorted(folder.glob("dataset*.jsonl")):
+            right = wrong = missed = 0
+            for row in map(json.loads, path.read_text().splitlines()):
+                is_one = "decision" in wanted.get(row["id"], [])
+                is_found = any(type == "decision" for type, _ in by_rules(row.get("text", ""), "user"))
+                right += is_one and is_found
+                wrong += is_found and not is_one
+                missed += is_one and not is_found
+            of_all += right
+            with capsys.disabled():
+                sys.stdout.write(f"\n{path.name}: decisions: {right} right, {wrong} wrong, {missed} missed")
+        assert of_all > 0

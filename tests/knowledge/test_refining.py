@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from tests.knowledge.modelserver import completion, send, serving
@@ -63,7 +64,7 @@ def test_what_a_model_finds_is_proposed_with_its_quote_and_asked_about_once(said
     assert done.returncode == 0, done.stderr
     assert "1 claim believed, 1 not: a quote that nobody said" in done.stdout
     assert "100 tokens sent, 20 came back, 0.0004 at the prices in your settings." in done.stdout
-    assert "There is no session that this model has not been asked about." in again.stdout
+    assert "No session is over, has something said in it, and was not asked about yet." in again.stdout
     ((_, headers, body),) = asked.requests
     assert headers["Authorization"] == "Bearer key-of-mine"
     sent = json.dumps(body)
@@ -86,6 +87,22 @@ def test_a_failure_of_the_model_leaves_what_there_was_and_is_told(said: Path) ->
     assert rows(said, "SELECT id, content, state FROM discoveries ORDER BY id") == before
     with serving(lambda handler, _: send(handler, claims(CLAIM))) as asked:
         assert "1 claim believed" in refine(said, asked.url).stdout
+
+
+def test_tokens_that_were_paid_for_are_told_where_the_answer_was_of_no_use(said: Path) -> None:
+    with serving(lambda handler, _: send(handler, completion("no JSON"))) as asked:
+        done = refine(said, asked.url)
+    assert done.returncode == 1
+    assert "not what was asked for" in done.stdout
+    assert "100 tokens sent, 20 came back." in done.stdout
+
+
+def test_a_dry_run_leaves_the_store_as_it_is(said: Path) -> None:
+    with apsw.Connection(str(said / ".context" / "sessions.db")) as db:
+        db.execute("UPDATE sessions SET learned = NULL")  # there would be something to do
+    before = rows(said, "SELECT id, learned, digest, status, updated_at FROM sessions ORDER BY id")
+    assert refine(said, "http://127.0.0.1:1", "--dry-run").returncode == 0
+    assert rows(said, "SELECT id, learned, digest, status, updated_at FROM sessions ORDER BY id") == before
 
 
 def test_nothing_is_sent_without_a_model_nor_in_a_dry_run(said: Path) -> None:

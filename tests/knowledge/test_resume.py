@@ -13,7 +13,8 @@ import pytest
 from kioku.knowledge import resume as rules
 from kioku.knowledge import scoring
 from kioku.models import Session
-from kioku.reports.recap import Edited, Known, Recap, Said
+from kioku.reports.recap import Edited, Known, Recap
+from kioku.store.discoveries import Turn
 from kioku.workspace.uncommitted import Tree, tree
 from tests.support import Server, kioku
 
@@ -181,7 +182,7 @@ def recap(*said: tuple[str, str], **given: Any) -> Recap:
     }  # fmt: skip
     facts |= {name: given.pop(name) for name in list(given) if name in facts}
     lists: dict[str, Any] = {"edits": [], "known": [], "beside": [], "failed": None} | given
-    return Recap(session=Session(**facts), said=[Said(role, 0, text) for role, text in said], **lists)
+    return Recap(session=Session(**facts), said=[Turn(0, 0, role, text) for role, text in said], **lists)
 
 
 def text_of(found: Recap, tree: Tree | None = None, budget: float = 400) -> str:

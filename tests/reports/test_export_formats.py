@@ -17,8 +17,9 @@ from markdown_it import MarkdownIt
 
 from kioku.models import Session
 from kioku.reports.export import activitywatch, icalendar, markdown, table
-from kioku.reports.export.chosen import Chosen, Exported, stretches
+from kioku.reports.export.chosen import Chosen, Exported
 from kioku.reports.lanes import covered
+from kioku.reports.sessions import active_stretches
 from tests.reports.years import generated
 from tests.sessions.stage import HOUR, MINUTE, T0, Stage, read, unknown
 
@@ -153,7 +154,7 @@ def test_buckets_have_the_shape_that_activitywatch_imports_and_the_time_of_the_c
 
         def work(db: Any) -> tuple[str, int]:
             text = "".join(activitywatch.lines(db, chosen, project="p", hostname="host", now=year.now, judge=unknown))
-            return text, sum(covered(stretches(db, seq)) for seq in chosen.numbers(db))
+            return text, sum(covered(active_stretches(db, id)) for id in chosen.ids_of(db))
 
         text, active = stage.store.read(work)
     document = json.loads(text)

@@ -42,7 +42,7 @@ def command(ids: tuple[str, ...], limit: int, dry_run: bool, folder: str | None,
     """
     where, values = places.find(folder, own=own)
     model = chosen(values)
-    with places.opened(where) as store:
+    with places.opened(where, writable=not dry_run) as store:
         places.learn(where, store, values)
         judge, now = places.judge(where), times.now_ms()
         named = [store.read(lambda db, id=id: sessions.find(db, id, now=now, judge=judge)).id for id in ids]  # type: ignore[misc]
@@ -64,7 +64,8 @@ def command(ids: tuple[str, ...], limit: int, dry_run: bool, folder: str | None,
     if as_json:
         print_json({"sessions": [msgspec.structs.asdict(one) for one in found], **cost})
     elif not found:
-        print("There is no session that this model has not been asked about.")
+        which = "None of these sessions" if ids else "No session"
+        print(f"{which} is over, has something said in it, and was not asked about yet.")
     else:
         _sum_up(cost)
     if any(one.error for one in found):

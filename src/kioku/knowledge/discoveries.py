@@ -12,13 +12,13 @@ import msgspec
 
 from kioku.errors import UsageError
 from kioku.knowledge.extraction import alike
-from kioku.knowledge.extraction.extract import MOST, Learned, Touch, Turn, extract
+from kioku.knowledge.extraction.extract import MOST, Learned, extract
 from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, REPOSITORY
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.models import FILE_EDIT, new_id
 from kioku.redaction import redact
 from kioku.store import discoveries
-from kioku.store.discoveries import ACCEPTED, PROPOSED, REJECTED, SUPERSEDED, Evidence, Row, Unlearned
+from kioku.store.discoveries import ACCEPTED, PROPOSED, REJECTED, SUPERSEDED, Evidence, Row, Touch, Turn, Unlearned
 from kioku.store.store import Store
 from kioku.words import nearest
 
@@ -309,13 +309,8 @@ def _worded(content: str) -> str:
 
 def said(store: Store, seq: int) -> tuple[list[Turn], list[Touch]]:
     """Return what was said in a session, and which files were touched in it."""
-    turns = [
-        Turn(turn.key, turn.at, turn.role, turn.text) for turn in store.read(lambda db: discoveries.turns(db, seq))
-    ]
-    if not turns:
-        return [], []
-    touched = store.read(lambda db: discoveries.touches(db, seq, (FILE_EDIT,)))
-    return turns, [Touch(one.path, one.at, one.is_edit) for one in touched]
+    turns = store.read(lambda db: discoveries.turns(db, seq))
+    return turns, store.read(lambda db: discoveries.touches(db, seq, (FILE_EDIT,))) if turns else []
 
 
 def _look(store: Store, session: Unlearned, module_of: ModuleOf) -> tuple[int, list[Learned]]:

@@ -59,9 +59,8 @@ def pauses(db: apsw.Connection) -> Pauses:
 
 # Conversations with any session that counts. Most have one, so those without are taken off: empty sessions are few. An
 # archived session counts to the conversation that it was part of, not to the stream that it has for itself.
-_COUNTS = (
-    """EXISTS (SELECT 1 FROM runs u JOIN sessions s ON s.seq = u.session WHERE u.stream = x.stream AND s.empty = 0)"""
-)
+_COUNTS = """
+EXISTS (SELECT 1 FROM runs u JOIN sessions s ON s.seq = u.session WHERE u.stream = x.stream AND s.empty = 0)"""
 _CONVERSATIONS = f"""
 SELECT (SELECT count(*) FROM (SELECT DISTINCT stream FROM runs))
   - (SELECT count(*) FROM (SELECT DISTINCT u.stream FROM sessions s INDEXED BY sessions_empty

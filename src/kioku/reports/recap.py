@@ -11,8 +11,10 @@ import msgspec
 
 from kioku.models import Session
 from kioku.reports.sessions import Judge, standing
+from kioku.store import discoveries
 from kioku.store import sessions as rows
-from kioku.store.values import text, whole
+from kioku.store.discoveries import Turn
+from kioku.store.values import count, text, whole
 
 LOOKED_AT = 50  # sessions, the newest
 SURE = 0.8  # from where on what nobody has decided about is told
@@ -22,14 +24,6 @@ EDITS = 40
 KNOWN = 200
 
 _COLUMNS = ", ".join(f"s.{name}" for name in Session.__struct_fields__)
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What the person (`role` is "user") or the assistant said."""
-
-    role: str
-    at: int
-    text: str
 
 
 class Edited(msgspec.Struct, frozen=True):
@@ -56,7 +50,7 @@ class Recap(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     session: Session
-    said: list[Said]
+    said: list[Turn]
     edits: list[Edited]
     known: list[Known]
     beside: list[str]
@@ -100,12 +94,14 @@ def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = ()) -> 
             (SURE, KNOWN),
         )
     ]
-    said = [Said(str(role), int(at), str(words)) for at, role, words in db.execute(_SAID, (session.id,))][::-1]
+    row = rows.by_id(db, session.id)
+    said = [] if row is None else discoveries.turns(db, row.seq, TURNS)
     edits = db.execute(
         """SELECT path, last_at FROM session_files WHERE session_id = ? AND edits > 0
            ORDER BY last_at DESC, path LIMIT ?""",
         (session.id, EDITS),
     )
+    said = [msgspec.structs.replace(turn, text=turn.text[:LONGEST]) for turn in said]
     return Recap(
         session=session, said=said, edits=[Edited(str(path), int(at)) for path, at in edits][::-1], known=known,
         beside=list(beside), failed=_failed(db, session.id),
@@ -123,20 +119,10 @@ def stamp(db: apsw.Connection) -> str:
     return " ".join(map(str, (*(ended.fetchone() or ()), *(known.fetchone() or ()))))
 
 
-_WITHIN = """ >= u.since AND {0}.at < coalesce(
-  (SELECT min(n.since) FROM runs n WHERE n.stream = u.stream AND n.since > u.since), 9223372036854775807)"""
-
-_SAID = f"""
-SELECT t.at, t.role, substr(t.text, 1, {LONGEST}) FROM sessions s JOIN runs u ON u.session = s.seq
-JOIN turns t ON t.stream = u.stream AND t.at{_WITHIN.format("t")}
-WHERE s.id = ?
-AND NOT EXISTS (SELECT 1 FROM reports r WHERE r.key = t.key AND r.source = t.source AND r.hidden IS NOT NULL)
-AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.source)
-ORDER BY t.at DESC, t.id DESC LIMIT {TURNS}"""
-
-_LAST_CALL = f"""
+_LAST_CALL = """
 SELECT r.ok, t.text, r.detail FROM sessions s JOIN runs u ON u.session = s.seq
-JOIN reports r ON r.stream = u.stream AND r.at{_WITHIN.format("r")}
+JOIN reports r ON r.stream = u.stream AND r.at >= u.since
+AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.stream = u.stream AND n.since > u.since AND n.since <= r.at)
 JOIN names t ON t.id = r.tool
 WHERE s.id = ? AND r.hidden IS NULL AND r.ok IS NOT NULL
 AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source)
@@ -148,8 +134,3 @@ def _failed(db: apsw.Connection, session_id: str) -> str | None:
     if row is None or row[0]:
         return None
     return f"{row[1]}: {row[2]}" if row[2] else str(row[1])
-
-
-def count(value: object) -> int:
-    """Return a number of the store's, 0 for what is none."""
-    return whole(value) or 0

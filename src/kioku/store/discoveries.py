@@ -54,8 +54,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return len({part.session for part in self.evidence if part.session is not None})
 
 
-class Said(msgspec.Struct, frozen=True):
-    """A turn of a session's."""
+class Turn(msgspec.Struct, frozen=True):
+    """What was said in a session: by whom (`user` or `assistant`), and its stable number."""
 
     key: int
     at: int
@@ -63,8 +63,8 @@ class Said(msgspec.Struct, frozen=True):
     text: str
 
 
-class Touched(msgspec.Struct, frozen=True):
-    """A file that a session read or edited."""
+class Touch(msgspec.Struct, frozen=True):
+    """A file that a session read or edited, and when."""
 
     path: str
     at: int
@@ -101,8 +101,8 @@ def note_learned(db: apsw.Connection, seq: int, digest: bytes) -> None:
     db.execute("UPDATE sessions SET learned = ? WHERE seq = ?", (digest, seq))
 
 
-def turns(db: apsw.Connection, seq: int) -> list[Said]:
-    """Return what was said in a session, in order; what stands twice, once."""
+def turns(db: apsw.Connection, seq: int, most: int = -1) -> list[Turn]:
+    """Return what was said in a session, in order; what stands twice, once. With `most`, the last so many turns."""
     found = db.execute(
         """SELECT t.key, t.at, t.role, t.text FROM runs u JOIN turns t ON t.stream = u.stream AND t.at >= u.since
            WHERE u.session = ?
@@ -110,13 +110,13 @@ def turns(db: apsw.Connection, seq: int) -> list[Said]:
              AND NOT EXISTS (SELECT 1 FROM reports r
                              WHERE r.key = t.key AND r.source = t.source AND r.hidden IS NOT NULL)
              AND NOT EXISTS (SELECT 1 FROM turns c WHERE c.key = t.key AND c.source < t.source)
-           ORDER BY t.at, t.id""",
-        (seq,),
+           ORDER BY t.at DESC, t.id DESC LIMIT ?""",
+        (seq, most),
     )
-    return [Said(key, count(at), text(role) or "", text(words) or "") for key, at, role, words in found]
+    return [Turn(key, count(at), text(role) or "", text(words) or "") for key, at, role, words in found][::-1]
 
 
-def touches(db: apsw.Connection, seq: int, edits: Sequence[str]) -> list[Touched]:
+def touches(db: apsw.Connection, seq: int, edits: Sequence[str]) -> list[Touch]:
     """Return the files that a session touched, and when; `edits` are the kinds of activity that edit."""
     found = db.execute(
         """SELECT p.text, r.at, k.text FROM runs u JOIN reports r ON r.stream = u.stream AND r.at >= u.since
@@ -126,14 +126,14 @@ def touches(db: apsw.Connection, seq: int, edits: Sequence[str]) -> list[Touched
              AND NOT EXISTS (SELECT 1 FROM reports c WHERE c.key = r.key AND c.source < r.source)""",
         (seq,),
     )
-    told = [Touched(text(path) or "", count(at), kind in edits) for path, at, kind in found]
+    told = [Touch(text(path) or "", count(at), kind in edits) for path, at, kind in found]
     if told:
         return told
     # An archived session has no activities any more, but its files.
     kept = db.execute(
         "SELECT n.text, t.last_at, t.edits FROM touched t JOIN names n ON n.id = t.path WHERE t.session = ?", (seq,)
     )
-    return [Touched(text(path) or "", count(at), bool(number)) for path, at, number in kept]
+    return [Touch(text(path) or "", count(at), bool(number)) for path, at, number in kept]
 
 
 def every(db: apsw.Connection) -> list[Row]:

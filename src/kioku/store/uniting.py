@@ -143,13 +143,18 @@ def keep(db: apsw.Connection, keys: Iterable[int]) -> None:
 
 
 def discovery(db: apsw.Connection, found: Discovery) -> None:
-    """Unite a discovery: of two versions the later stands, as text of the repository: anybody may have written it."""
+    """Unite a discovery: of two versions the later stands, as text of the repository: anybody may have written it.
+
+    One that is here in the same words keeps the authority that it has.
+    """
     if found.session is not None and forgotten.has_session(db, found.session):
         return
+    here = db.execute("SELECT content, provenance FROM discoveries WHERE id = ?", (found.id,)).fetchone()
+    authority = here[1] if here is not None and here[0] == found.content else "repository"
     _newest(db, "discoveries", "updated_at", {
         "id": redact(found.id), "session_id": _maybe(found.session), "type": redact(found.kind),
         "content": redact(found.content), "module": _maybe(found.module), "confidence": found.confidence,
-        "state": redact(found.state), "provenance": "repository", "evidence": _maybe(found.evidence),
+        "state": redact(found.state), "provenance": authority, "evidence": _maybe(found.evidence),
         "created_at": found.created_at, "updated_at": found.updated_at,
     })  # fmt: skip
 

@@ -9,27 +9,11 @@ from kioku import times
 from kioku.knowledge.extraction import alike
 from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, Found, judge
 from kioku.knowledge.extraction.sentences import sentences
+from kioku.store.discoveries import Touch, Turn
 
 MOST: Final = 10  # of a session
 _NEAR: Final = 10 * times.MINUTE
 _MEANT: Final = 0.6  # the share of the weight of files nearby that a module must have
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """What was said: by whom (`user` or `assistant`), and its stable number."""
-
-    key: int
-    at: int
-    role: str
-    text: str
-
-
-class Touch(msgspec.Struct, frozen=True):
-    """A file that was read or edited."""
-
-    path: str
-    at: int
-    is_edit: bool
 
 
 class Learned(msgspec.Struct, frozen=True, kw_only=True):

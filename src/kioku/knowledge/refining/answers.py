@@ -11,12 +11,13 @@ from typing import Annotated, Final
 import msgspec
 
 from kioku.knowledge.extraction import alike
-from kioku.knowledge.extraction.extract import MOST, Learned, Turn
+from kioku.knowledge.extraction.extract import MOST, Learned
 from kioku.knowledge.extraction.judging import LEAST, Found, authority
 from kioku.knowledge.extraction.phrases import ISSUE, TYPES
 from kioku.knowledge.extraction.sentences import plain, sentences
 from kioku.knowledge.refining.endpoint import ModelError
 from kioku.redaction import redact
+from kioku.store.discoveries import Turn
 
 _LONGEST: Final = 400  # signs of a sentence
 _OWN_WORDS: Final = 0.6  # the share of a sentence's words that must be those of what was said in earnest

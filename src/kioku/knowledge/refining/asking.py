@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from kioku.knowledge.extraction.extract import Turn
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.redaction import redact
+from kioku.store.discoveries import Turn
 
 SIZE: Final = 24_000  # signs of one question
 QUESTIONS: Final = 4  # of one session; of a longer one the beginning and the end are asked about

@@ -29,7 +29,7 @@ _FORM: Final = 1  # of the question: another one is asked anew
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one session: `error` says why the model was of no use, and then nothing else is known.
+    """What became of one session: `error` says why the model was of no use, whatever tokens it took.
 
     `dropped` says why how many claims were not believed, `left_out` how many turns of a long session were not sent.
     """
@@ -82,7 +82,11 @@ def refine(
                 dropped += not_believed
         except ModelError as error:
             failed += 1
-            yield Outcome(session=session.id, sent=sent, left_out=left_out, error=str(error))
+            given, back = _totals(tokens)
+            yield Outcome(
+                session=session.id, sent=sent, left_out=left_out, input_tokens=given, output_tokens=back,
+                error=str(error),
+            )  # fmt: skip
             if error.is_final or failed == FAILURES:
                 return
             continue
@@ -91,10 +95,8 @@ def refine(
         placed = [
             msgspec.structs.replace(one, module=module_near(touches, one.at, module_of)) for one in learned[:MOST]
         ]
-        asked = Asked(
-            input_tokens=_total([known for known, _ in tokens]), output_tokens=_total([known for _, known in tokens]),
-            found=len(placed), dropped=dropped.total(),
-        )  # fmt: skip
+        given, back = _totals(tokens)
+        asked = Asked(input_tokens=given, output_tokens=back, found=len(placed), dropped=dropped.total())
         own = store.is_registered
 
         def keep(
@@ -115,6 +117,11 @@ def _named(model: Model) -> str:
     return f"{model.provider} {model.name} {_FORM}"
 
 
+def _totals(tokens: list[tuple[int | None, int | None]]) -> tuple[int | None, int | None]:
+    """Add up tokens sent and tokens that came back; None where an answer did not tell, or none came."""
+    return _total([given for given, _ in tokens]), _total([back for _, back in tokens])
+
+
 def _total(counts: list[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) and counts else None
+    return sum(known) if known and len(known) == len(counts) else None

@@ -13,8 +13,8 @@ import msgspec
 
 from kioku.models import Session
 from kioku.redaction import redact
-from kioku.reports.export.chosen import Chosen, stretches
-from kioku.reports.sessions import Judge
+from kioku.reports.export.chosen import Chosen
+from kioku.reports.sessions import Judge, active_stretches
 from kioku.store import portable
 
 TYPE: Final = "kioku.session"
@@ -31,7 +31,7 @@ def lines(db: apsw.Connection, chosen: Chosen, *, project: str, hostname: str, n
         yield f'{"," if number else ""}\n{_json(name)}: {_json(bucket)[:-1]},"events":['
         first = True
         for exported in msgspec.structs.replace(chosen, client=client).sessions(db, now=now, judge=judge):
-            for since, until in stretches(db, exported.seq):
+            for since, until in active_stretches(db, exported.session.id):
                 if 0 <= since <= until <= _LAST:
                     yield f"{'' if first else ','}\n{_json(_event(exported.session, since, until, project))}"
                     first = False

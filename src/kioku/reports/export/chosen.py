@@ -9,10 +9,8 @@ import msgspec
 from kioku.models import Session
 from kioku.reports import sessions as reports
 from kioku.reports.sessions import Judge, standing
-from kioku.sessions import settling
 from kioku.store import sessions as rows
 from kioku.store.values import text
-from kioku.summaries import ACTIVE_CLOCK
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,15 +100,3 @@ def named(db: apsw.Connection, words: tuple[str, ...], *, now: int, judge: Judge
 def with_folder(exported: Exported) -> dict[str, Any]:
     """Return the fields of a session as `--json` has them."""
     return {**exported.session.as_json(), "folder": exported.folder}
-
-
-def stretches(db: apsw.Connection, seq: int) -> list[tuple[int, int]]:
-    """Return the stretches in which a session was active, (since, until) in ms, by time."""
-    row = rows.by_seq(db, seq)
-    if row is None or row.session.empty:
-        return []
-    if row.digested:
-        query = "SELECT since, until FROM clocks WHERE session = ? AND clock = ? ORDER BY since"
-        return list(db.execute(query, (seq, ACTIVE_CLOCK)))
-    parts = [part for part, _ in settling.parts(db, [seq])]
-    return [(s.since, s.until) for part in parts for s in part.digest.stretches if s.clock == ACTIVE_CLOCK]

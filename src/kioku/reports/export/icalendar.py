@@ -9,7 +9,8 @@ import apsw
 from kioku import times
 from kioku.models import Session
 from kioku.redaction import redact
-from kioku.reports.export.chosen import Exported, stretches
+from kioku.reports.export.chosen import Exported
+from kioku.reports.sessions import active_stretches
 from kioku.words import counted
 from kioku.workspace.untrusted_text import printable_lines
 
@@ -27,7 +28,7 @@ def lines(db: apsw.Connection, found: Iterable[Exported], *, project: str, by_st
     for exported in found:
         session = exported.session
         if by_stretch:
-            for since, until in stretches(db, exported.seq):
+            for since, until in active_stretches(db, exported.session.id):
                 yield from _event(session, f"{session.id}-{since}", since, until, project)
         else:
             yield from _event(session, session.id, session.started_at, session.started_at + session.span_ms, project)
