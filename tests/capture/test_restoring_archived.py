@@ -8,11 +8,12 @@ from typing import Any
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
-from kioku.models import SERVER, Report
+from kioku.models import HOOK, PROMPT, SERVER, TRANSCRIPT, Report
 from kioku.redaction import redact
 from kioku.reports.export.chosen import Chosen
-from kioku.sessions import combining, settling
+from kioku.sessions import archiving, combining, settling
 from kioku.store.turns import Turn, add_turn
 from tests.capture.test_restoring import line, taken
 from tests.reports.exports import export, restore, state
@@ -20,7 +21,7 @@ from tests.retention import test_archive
 from tests.retention.test_archive import NOW, archive_all, fill, say
 from tests.retention.test_archive_of_merged import merged
 from tests.retention.test_delete import remove
-from tests.sessions.stage import HOUR, MINUTE, T0, Stage, read
+from tests.sessions.stage import HOUR, MINUTE, SECOND, T0, Stage, read, report
 
 
 def figures(stage: Stage) -> dict[str, Any]:
@@ -70,6 +71,37 @@ def test_archived_sessions_come_back_as_they_were_and_late_reports_of_them_count
         tell_again(other, conversations, chance)
         say(other, said)
         assert figures(other) == before
+
+
+@pytest.mark.parametrize("way", ["merged", "divided"])
+def test_what_comes_after_an_archived_session_in_its_conversation_comes_back_whole(way: str, tmp_path: Path) -> None:
+    with Stage() as one, Stage() as other:
+        later = 8 * HOUR if way == "merged" else 10 * MINUTE + 50 * SECOND
+        first = [prompt(10, 0, source=TRANSCRIPT), replace(read(20, 10 * MINUTE, "first.py"), source=TRANSCRIPT)]
+        second = [prompt(31, later, source=HOOK), replace(read(40, later + MINUTE, "second.py"), source=HOOK)]
+        one.take(one.stream("claude:a"), first + second, NOW)
+        one.take(one.stream("claude:b"), [read(50, 20 * HOUR, "other.py")], NOW)
+        one.sweep(NOW)
+        found = of(one, "first.py")
+        if way == "merged":
+            one.store.write(lambda db: combining.merge(db, found + of(one, "other.py"), now=NOW))
+        else:
+            one.store.write(lambda db: combining.split(db, found[0], T0 + later, now=NOW))
+        (id,) = of(one, "first.py")
+        seq = one.store.read(lambda db: int(db.execute("SELECT seq FROM sessions WHERE id = ?", (id,)).get))
+        one.store.write(lambda db: archiving.archive_some(db, [seq], now=NOW))
+        settling.settle(one.store)
+        assert of(one, "first.py") == [id] != of(one, "second.py")
+        export(one, tmp_path / "all", NOW)
+        assert not restore(other, tmp_path / "all", NOW).skipped
+        assert state(other) == state(one)
+        before = figures(one)
+        one.rebuild(NOW)
+        assert figures(one) == figures(other) == before
+
+
+def prompt(key: int, at: int, *, source: int) -> Report:
+    return report(key, at, source=source, kind=PROMPT)
 
 
 def unheaded(lines: Iterable[bytes]) -> list[bytes]:

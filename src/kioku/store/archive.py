@@ -11,7 +11,7 @@ import apsw
 
 from kioku.models import HOOK, SWEEP, TRANSCRIPT, TURN_END
 from kioku.redaction import Redacted
-from kioku.store import barred
+from kioku.store import barred, merges
 from kioku.store.connection import one
 
 PREFIX: Final = "archive:"  # and the session's id: the key of its stream
@@ -104,11 +104,13 @@ def fold(db: apsw.Connection, seq: int, gap_before: int | None, *, now: int) -> 
     db.execute("INSERT INTO archived VALUES (?, ?)", (seq, gap_before))
     removed = 0
     starts = dict(db.execute("SELECT stream, min(since) FROM runs WHERE session = ? GROUP BY stream", (seq,)))
+    ends = {(part.stream, part.first_activity_at): part.last_activity_at for part in merges.members(db, id)}
     for piece in pieces(db, seq):
         removed += _fold_piece(db, piece, stream, seq)
         _fold_replaced(db, piece, seq)
         since = max(piece.since, starts[piece.stream])
-        until = min(piece.until - 1, max(since, last))
+        # A part of a merged session ends before the whole, and what the next one begins with is no twin of its last.
+        until = min(ends.get((piece.stream, since), last), piece.until - barred.SLACK - 1)
         db.execute("INSERT INTO archived_runs VALUES (?, ?, ?, ?, ?)", (piece.stream, since, until, seq, _told(db)))
     db.execute("DELETE FROM runs WHERE session = ?", (seq,))
     db.execute("INSERT INTO runs VALUES (?, ?, ?)", (stream, first, seq))

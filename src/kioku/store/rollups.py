@@ -103,9 +103,11 @@ def part_facts(db: apsw.Connection, seq: int) -> dict[str, Any] | None:
                   s.active_ms, s.agent_ms,
                   CASE WHEN a.session IS NULL THEN s.first_activity_at - (
                     SELECT max(until) FROM (
-                      SELECT * FROM (SELECT c.last_activity_at AS until FROM sessions c WHERE c.stream = s.stream
-                        AND c.first_activity_at < s.first_activity_at AND c.empty = 0
-                        ORDER BY c.first_activity_at DESC LIMIT 1)
+                      SELECT * FROM (SELECT ifnull(m.last_activity_at, c.last_activity_at) AS until
+                        FROM runs u JOIN sessions c ON c.seq = u.session
+                        LEFT JOIN merged_sessions m ON m.stream = u.stream AND m.first_activity_at = u.since
+                        WHERE u.stream = s.stream AND u.since < s.first_activity_at AND c.empty = 0
+                        ORDER BY u.since DESC LIMIT 1)
                       UNION ALL
                       SELECT * FROM (SELECT r.until FROM archived_runs r JOIN sessions c ON c.seq = r.session
                         WHERE r.stream = s.stream AND r.since < s.first_activity_at AND c.empty = 0
