@@ -27,7 +27,7 @@ from kioku.models import TRANSCRIPT, Report
 from kioku.project import Project
 from kioku.redaction import redact
 from kioku.sessions import record, settling
-from kioku.store import activities, forgotten, imports, sessions, turns
+from kioku.store import activities, forgotten, imports, indexing, sessions, turns
 from kioku.store.imports import Source
 from kioku.store.opening import open_for_reading
 
@@ -36,6 +36,7 @@ BATCH_ROWS: Final = 5_000  # kept things in one transaction
 BATCH_TEXT: Final = 4 << 20  # characters of turns in one transaction
 SAVE_EVERY: Final = 64 << 20  # bytes after which the position within a large file is noted
 
+LONGEST_INDEXING_MS: Final = 10_000  # of what was said; the rest has time until it is searched
 _LISTED: Final = 1_000  # skipped lines that are listed one by one
 
 
@@ -130,6 +131,7 @@ class Importer:
             if not self.wish.dry_run:
                 store = self.stores.open(home)
                 settling.settle(store)
+                indexing.catch_up(store, most_ms=LONGEST_INDEXING_MS)
                 count = store.read(lambda db, keys=list(conversations): sessions.count_of(db, keys))  # type: ignore[misc]
                 found += count
             if home.own:

@@ -25,6 +25,7 @@ COMMANDS = {
     "stats": "stats_command",
     "discoveries": "discoveries_command",
     "resume": "resume_command",
+    "search": "search_command",
     "cleanup-sessions": "cleanup_command",
     "import": "import_command",
     "redact": "redact_command",

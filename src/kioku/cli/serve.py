@@ -18,12 +18,14 @@ from kioku.project import Project
 from kioku.sessions import lease, processes
 from kioku.sessions.recorder import Client, Recorder
 from kioku.settings import Settings
+from kioku.store import indexing
 from kioku.store.store import Store
 from kioku.words import counted
 
 LONGEST_WAIT_FOR_STORE_S = 1.0
 LONGEST_END_S = 1.9  # from the first sign of the end to the end of the process
 LONGEST_WAIT_FOR_GIT_S = 0.1  # for each call
+LONGEST_INDEXING_MS = 2_000  # of what was said, each time; the rest comes the next time
 LEAST_END_S = 0.5  # of it for the last write, however long the answers took
 
 _OTHERS = ("codex", "gemini", "opencode", "copilot")  # clients that start their own servers, and never Claude Code's
@@ -110,6 +112,7 @@ def _afterwards(store: Store, where: Project, values: Settings, is_ending: bool)
         # What keeps sessions from being looked at is told where something is to be recorded; they wait meanwhile.
         with contextlib.suppress(StoreError):
             learning.learn(store, where, values)
+            indexing.catch_up(store, most_ms=LONGEST_INDEXING_MS)
     budget, judge = values.number(settings.RESUME_BUDGET), lease.judge(where.run_dir)
     resuming.prepare(
         store, where, budget=budget, now=times.now_ms(), judge=judge, git_deadline_s=LONGEST_WAIT_FOR_GIT_S

@@ -14,6 +14,7 @@ from msgspec import Meta
 from kioku import times
 from kioku.days import Calendar
 from kioku.errors import KiokuError
+from kioku.mcp import searching
 from kioku.mcp.dispatch import Call
 from kioku.mcp.messages import Tool, ToolResult
 from kioku.mcp.render import session_lines, session_text
@@ -267,6 +268,15 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
     return Outcome(ToolResult(session_text(session, files, now), structured))
 
 
+def context_search(bench: Workbench, wanted: searching.ContextSearch, call: Call) -> Outcome:
+    """Find what is stored about a question, and where the code defines what it names."""
+    recorder = bench.recorder
+    result = searching.search(
+        recorder.store(), recorder.project, wanted, bench.calendar, bench.protected, call.is_cancelled
+    )
+    return Outcome(result)
+
+
 def remember(bench: Workbench, wanted: Remember, _call: Call) -> Outcome:
     """Record a discovery for the person to decide about."""
     from kioku.knowledge import discoveries
@@ -306,6 +316,11 @@ TOOLS: dict[str, Entry] = {
     "git_log": Entry("List commits, newest first.", GitLog, git_log),
     "git_blame": Entry("Show who last changed each line of a file.", GitBlame, git_blame),
     "git_diff": Entry("Show uncommitted changes, or those between commits.", GitDiff, git_diff),
+    "context_search": Entry(
+        "Search earlier sessions, what was said and decided in them, their files, and definitions in the code.",
+        searching.ContextSearch,
+        context_search,
+    ),
     "sessions": Entry(
         "Recorded coding sessions of this project: the current one, a list, one with its files, totals of a range, or"
         " what is needed to go on with the last one (resume).",

@@ -101,7 +101,7 @@ def _conditions(db: apsw.Connection, wanted: Wanted) -> tuple[str, dict[str, Any
     for name in ("client", "branch", "file", "text"):
         _require_text(name, getattr(wanted, name))
     for name in ("client", "branch"):
-        _require_known(db, name, getattr(wanted, name))
+        require_known(db, name, getattr(wanted, name))
     values: dict[str, Any] = msgspec.structs.asdict(wanted) | {"endless": _ENDLESS}
     if wanted.text is not None:
         values["text"] = "*" + "".join(map(_either_case, wanted.text)) + "*"
@@ -144,7 +144,8 @@ _FILE = """EXISTS (
   SELECT 1 FROM touched f WHERE f.session = s.seq AND +f.path IN (SELECT id FROM names WHERE {}))"""
 
 
-def _require_known(db: apsw.Connection, column: str, wanted: str | None) -> None:
+def require_known(db: apsw.Connection, column: str, wanted: str | None) -> None:
+    """Refuse a client or a branch that no session has, naming the nearest. Raises UsageError."""
     if wanted is None or db.execute(f"SELECT 1 FROM sessions WHERE {column} = ? LIMIT 1", (wanted,)).fetchone():
         return
     known = [str(row[0]) for row in db.execute(f"SELECT DISTINCT {column} FROM sessions WHERE {column} IS NOT NULL")]

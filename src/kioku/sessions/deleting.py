@@ -6,7 +6,7 @@ import apsw
 
 from kioku.sessions import archiving, combining, record, settling
 from kioku.sessions.lease import Verdict
-from kioku.store import archive, deleting, rollups
+from kioku.store import archive, deleting, indexing, rollups
 from kioku.store.deleting import Found
 
 
@@ -21,3 +21,4 @@ def delete(db: apsw.Connection, found: Found, judge: Callable[[str], Verdict], *
     # Rollups of what is over are made of digests: of whatever was derived anew just now there may be none yet.
     settling.refresh(db, rollups.outdated(db))
     deleting.drop_names(db, names)
+    indexing.remove_words(db)

@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from kioku.redaction import redact
-from kioku.store import imports
+from kioku.store import imports, indexing
 
 # Every column with text from outside: table, its key, the column. Of those with JSON, the texts in it.
 _TEXTS: Final = (
@@ -61,6 +61,7 @@ def redact_again(db: apsw.Connection, *, dry_run: bool = False) -> dict[str, int
     if not dry_run:
         for source in stale:
             imports.put_source(db, source)
+        indexing.remove_words(db)
     return found
 
 

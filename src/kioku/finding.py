@@ -1,0 +1,128 @@
+"""Finding: the one search behind `kioku search` and `context_search`, over what is stored and what is in the project."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from kioku.errors import KiokuError, ToolError, UsageError
+from kioku.reports.search import wanted as terms
+from kioku.reports.search.wanted import KINDS, SYMBOL, Hit, Query
+from kioku.workspace.children import never
+
+if TYPE_CHECKING:
+    import apsw
+
+    from kioku.project import Project
+    from kioku.store.store import Store
+
+LONGEST_WAIT_MS: Final = 2_000  # in which what is not indexed yet is indexed before a search
+
+_KEEP: Final = 300  # characters of a line of code
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person or an assistant asks for; see `Query`. `module` is a name from project.yaml."""
+
+    text: str
+    kinds: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+    client: str | None = None
+    branch: str | None = None
+    module: str | None = None
+    folder: str | None = None
+    limit: int = 10
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What was found, by kind and the best first; `behind` is in how many conversations something was not indexed."""
+
+    hits: list[Hit]
+    behind: int
+
+
+def find(
+    store: "Store",
+    where: "Project | None",
+    asked: Asked,
+    *,
+    wait_ms: float = LONGEST_WAIT_MS,
+    protected: frozenset[tuple[int, int]] = frozenset(),
+    cancelled: Callable[[], bool] = never,
+) -> Found:
+    """Return what is about a text. `where` is the project whose code is searched too; None: no code.
+
+    Raises UsageError for a module, a client or a branch that nobody knows, CancelledCallError, StoreError.
+    """
+    from kioku.reports.listing import require_known
+    from kioku.reports.search.search import search
+    from kioku.store import indexing
+
+    query = Query(
+        text=asked.text, kinds=asked.kinds or KINDS, since=asked.since, until=asked.until, client=asked.client,
+        branch=asked.branch, module=asked.module, folder=asked.folder, limit=asked.limit,
+    )  # fmt: skip
+    module_of = _modules(where, asked.module)
+    if store.writable:
+        with suppress(KiokuError):  # what keeps it from being indexed keeps nobody from what is
+            indexing.catch_up(store, most_ms=wait_ms)
+
+    def look(db: "apsw.Connection") -> tuple[list[Hit], int]:
+        require_known(db, "client", asked.client)
+        require_known(db, "branch", asked.branch)
+        return search(db, query, module_of=module_of), indexing.behind(db)
+
+    hits, behind = store.read(look)
+    told_of_sessions = (asked.since, asked.until, asked.client, asked.branch, asked.folder)
+    if where is not None and SYMBOL in query.kinds and not any(value is not None for value in told_of_sessions):
+        hits += _symbols(where, query, module_of, protected, cancelled)
+    return Found(hits, behind)
+
+
+def _modules(where: "Project | None", module: str | None) -> Callable[[str], str | None] | None:
+    """Return what names a path's module, where one is asked for."""
+    if module is None:
+        return None
+    from kioku.knowledge import belonging
+
+    module_of = None if where is None else belonging.of_project(where.context_dir)
+    if module_of is None:
+        raise UsageError("no modules are known here", hint="'kioku init' scans the project")
+    return module_of
+
+
+def _symbols(
+    where: "Project", query: Query, module_of: Callable[[str], str | None] | None,
+    protected: frozenset[tuple[int, int]], cancelled: Callable[[], bool],
+) -> list[Hit]:  # fmt: skip
+    from kioku.workspace import symbols
+
+    try:
+        found = symbols.definitions(
+            where.workdir, symbols.names(query.text), protected=protected, cancelled=cancelled
+        )
+    except ToolError:
+        return []  # without ripgrep there are no symbols; everything else was found
+    hits = []
+    for symbol in found:
+        if module_of is not None and module_of(symbol.path) != query.module:
+            continue
+        score = 1.0 if symbol.is_whole else 0.8 if symbol.name.casefold() == symbol.sought.casefold() else 0.5
+        hits.append(
+            Hit(
+                kind=SYMBOL, title=symbol.name, snippet=_marked(symbol.text[:_KEEP], symbol.name), score=score,
+                why="its definition" if symbol.is_whole else f"a definition with {symbol.sought} in its name",
+                parts={"name": score}, opens=f"{symbol.path}:{symbol.line}", path=symbol.path, line=symbol.line,
+            )
+        )  # fmt: skip
+        if len(hits) >= query.limit:
+            break
+    return hits
+
+
+def _marked(text: str, name: str) -> str:
+    plain = text.replace(terms.START, " ").replace(terms.END, " ")
+    before, found, after = plain.partition(name)
+    return f"{before}{terms.START}{found}{terms.END}{after}" if found else plain

@@ -1,0 +1,195 @@
+"""Finding discoveries, files and titles: there are few of them beside turns, so they are looked through as they are."""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+import apsw
+import msgspec
+
+from kioku.reports.search import snippets
+from kioku.reports.search.asking import Word
+from kioku.reports.search.wanted import DISCOVERY, END, FILE, START, Hit, Query
+from kioku.words import counted
+
+_MOST: Final = 2_000  # discoveries, and paths, that are weighed
+_LATER: Final = {"proposed": 0.9, "superseded": 0.7, "rejected": 0.5}  # what a state is worth beside "accepted"
+
+
+class Match(NamedTuple):
+    """A discovery with some of the words."""
+
+    id: str
+    type: str
+    content: str
+    module: str | None
+    state: str
+    session: str | None
+    at: int
+
+
+def discoveries(db: apsw.Connection, words: Sequence[Word], wanted: Query, ids: Collection[str] | None) -> list[Hit]:
+    """Return the discoveries that have the most of the words, in every state; with `ids`, of these sessions only."""
+    stems = _stems(db, words)
+    sought, values = _any_of("content || ' ' || ifnull(module, '')", stems)
+    conditions = f"({sought})"
+    for sql, value in (("created_at >= ?", wanted.since), ("created_at < ?", wanted.until), ("module = ?", wanted.module)):
+        if value is not None:
+            conditions += f" AND {sql}"
+            values.append(value)
+    rows = db.execute(
+        f"""SELECT id, type, content, module, state, session_id, created_at FROM discoveries
+            WHERE typeof(content) = 'text' AND typeof(id) = 'text' AND {conditions} ORDER BY created_at DESC LIMIT ?""",
+        (*values, _MOST),
+    )
+    needs_session = wanted.client is not None or wanted.branch is not None or wanted.folder is not None
+    scored = []
+    for match in map(Match._make, rows):
+        if needs_session and (ids is None or match.session not in ids):
+            continue
+        share = _share(stems, f"{match.content} {match.module or ''}")
+        scored.append((share * _LATER.get(match.state, 1.0), share, match))
+    scored.sort(key=lambda one: (-one[0], -one[2].at, one[2].id))
+    best = [one for one in scored[: wanted.limit] if one[1] >= _least(len(stems))]
+    told = snippets.mark(words, [match.content for *_, match in best])
+    return [
+        Hit(
+            kind=DISCOVERY, id=match.id, session_id=match.session, at=match.at, title=f"{match.type}, {match.state}",
+            state=match.state, snippet=snippet.text, score=score, parts={"words": share, "state": score - share},
+            why=_why(snippet.matched) + (f"; module {match.module}" if match.module else ""),
+            opens=f"kioku discoveries show {match.id[:8]}",
+        )
+        for (score, share, match), snippet in zip(best, told, strict=True)
+    ]  # fmt: skip
+
+
+def files(
+    db: apsw.Connection, words: Sequence[Word], wanted: Query, seqs: Collection[int] | None,
+    module_of: Callable[[str], str | None] | None,
+) -> list[Hit]:  # fmt: skip
+    """Return the paths that have the most of the words, of files that sessions touched; of these sessions only."""
+    sought = [word.text.casefold() for word in words]
+    conditions, values = _any_of("text", sought)
+    shares = {}
+    for number, path in db.execute(f"SELECT id, text FROM names WHERE {conditions} LIMIT 50000", values):
+        if isinstance(path, str):
+            shares[number] = (_path_share(sought, path, wanted.text), path)
+    kept = {number: told for number, told in shares.items() if told[0] >= _least(len(sought))}
+    best = dict(sorted(kept.items(), key=lambda one: (-one[1][0], len(one[1][1])))[:_MOST])
+    if not best:
+        return []
+    query = """SELECT f.path, f.session, s.id, f.reads, f.edits, f.last_at FROM touched f JOIN sessions s ON s.seq = f.session
+               WHERE f.path IN (SELECT value FROM json_each(?)) ORDER BY f.last_at"""
+    last: dict[int, tuple[Any, ...]] = {}
+    totals: dict[int, list[int]] = {}
+    for path, seq, id, reads, edits, at in db.execute(query, (msgspec.json.encode(list(best)).decode(),)):
+        if seqs is not None and seq not in seqs:
+            continue
+        last[path] = (id, at)
+        sums = totals.setdefault(path, [0, 0, 0])
+        for place, number in enumerate((1, reads, edits)):
+            sums[place] += number
+    found = []
+    for number in sorted(last, key=lambda number: (-best[number][0], -totals[number][2], -last[number][1])):
+        share, path = best[number]
+        if wanted.module is not None and (module_of is None or module_of(path) != wanted.module):
+            continue
+        (id, at), (sessions, reads, edits) = last[number], totals[number]
+        why = f"its path; {counted(reads, 'read')} and {counted(edits, 'edit')} in {counted(sessions, 'session')}"
+        found.append(
+            Hit(
+                kind=FILE, title=path, path=path, session_id=id, at=at, snippet=_marked_path(path, sought), why=why,
+                parts={"path": share}, score=share, opens=path,
+            )
+        )  # fmt: skip
+        if len(found) >= wanted.limit:
+            break
+    return found
+
+
+def titles(db: apsw.Connection, words: Sequence[Word], seqs: Collection[int] | None) -> dict[int, float]:
+    """Return of which sessions the title or topics have most of the words: the share of them that is there."""
+    stems = _stems(db, words)
+    if not stems:
+        return {}
+    text = "ifnull(title, '') || ' ' || topics"
+    count = " + ".join([f"(instr(lower({text}), ?) > 0)"] * len(stems))
+    found = {}
+    query = f"SELECT seq, {text} FROM sessions WHERE {count} >= ? ORDER BY seq DESC LIMIT ?"
+    for seq, told in db.execute(query, (*stems, _least(len(stems)) * len(stems), _MOST)):
+        if (seqs is None or seq in seqs) and isinstance(told, str):
+            share = _share(stems, told)
+            if share >= _least(len(stems)):
+                found[seq] = share
+    return found
+
+
+def _stems(db: apsw.Connection, words: Sequence[Word]) -> list[str]:
+    """Return of each word what all its forms begin with."""
+    tokenizer = db.fts5_tokenizer("porter", ["unicode61", "remove_diacritics", "2"])
+    found = []
+    for word in words:
+        told = tokenizer(
+            word.text.encode(), apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False
+        )
+        plain = word.text.casefold()
+        stem = os.path.commonprefix([plain, str(told[0])]) if len(told) == 1 else plain
+        found.append(stem if len(stem) > 1 else plain)
+    return found
+
+
+def _any_of(text: str, sought: Sequence[str]) -> tuple[str, list[Any]]:
+    """Return an SQL condition, that a text has any of some words, and its values. SQLite knows only ASCII's cases."""
+    return " OR ".join([f"instr(lower({text}), ?)"] * len(sought)) or "0", list(sought)
+
+
+def _share(sought: Sequence[str], text: str) -> float:
+    """Return which part of the words a text has, each at the beginning of a word of its, or half if within one."""
+    plain = text.casefold()
+    found = 0.0
+    for word in sought:
+        at = plain.find(word)
+        while at > 0 and plain[at - 1].isalnum() and plain[at - 1].isascii():
+            at = plain.find(word, at + 1)
+        found += 1.0 if at >= 0 else 0.5 if word in plain else 0.0
+    return found / len(sought)
+
+
+def _path_share(sought: Sequence[str], path: str, text: str) -> float:
+    """Return how well a path fits: the words that it has, most where all of it or its last part is what was typed."""
+    typed = text.strip().casefold().replace("\\", "/")
+    plain = path.casefold().replace("\\", "/")
+    share = _share(sought, plain)
+    if plain == typed or plain.endswith("/" + typed):
+        return 1.0
+    return share * (0.9 if typed and typed in plain else 0.8)
+
+
+def _least(count: int) -> float:
+    """Return which share of so many words must be there."""
+    return 0.5 if count > 2 else 0.4
+
+
+def _marked_path(path: str, sought: Sequence[str]) -> str:
+    plain = path.replace(START, " ").replace(END, " ")
+    low = plain.lower()
+    if len(low) != len(plain):
+        return plain
+    marks = [False] * len(plain)
+    for word in sought:
+        at = low.find(word)
+        while at >= 0 and word:
+            marks[at : at + len(word)] = [True] * len(word)
+            at = low.find(word, at + len(word))
+    found, inside = [], False
+    for character, is_marked in zip(plain, marks, strict=True):
+        if is_marked != inside:
+            found.append(START if is_marked else END)
+            inside = is_marked
+        found.append(character)
+    return "".join(found) + (END if inside else "")
+
+
+def _why(matched: Sequence[str]) -> str:
+    return f"says {', '.join(matched[:6])}" if matched else "words like these"
+
