@@ -16,6 +16,7 @@ from kioku.redaction import Redacted
 from kioku.store.names import Names, intern
 from kioku.store.values import text, whole
 from kioku.summaries import (
+    ACTIVE_CLOCK,
     BRANCH,
     CLIENT,
     COLUMNS,
@@ -158,6 +159,14 @@ def parts_of_day(db: apsw.Connection, day: int, names: Names) -> Iterator[Part]:
         facts = part_facts(db, seq)
         if facts is not None:
             yield Part(**facts, digest=digest_of(db, seq, names))
+
+
+def active_in(db: apsw.Connection, day: int) -> list[Stretch]:
+    """Return the active stretches of the digested sessions that have anything in a UTC day."""
+    query = """SELECT c.clock, c.since, c.until FROM session_days d
+               JOIN sessions s ON s.seq = d.session AND s.digest IS NOT NULL AND s.empty = 0
+               JOIN clocks c ON c.session = d.session AND c.clock = ? WHERE d.day = ?"""
+    return [Stretch(*row) for row in db.execute(query, (ACTIVE_CLOCK, day))]
 
 
 def clear(db: apsw.Connection) -> None:
