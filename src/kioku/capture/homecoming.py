@@ -20,7 +20,7 @@ from kioku.settings import user_folder
 from kioku.store import activities, archive, forgotten, keepsake, moving
 from kioku.store.moving import Carried
 from kioku.store.opening import open_store
-from kioku.store.portable import Redactor
+from kioku.store.redactor import Redactor
 from kioku.store.store import Store
 from kioku.workspace.worktree import linked_worktrees
 

@@ -12,7 +12,8 @@ from kioku.redaction import redact
 from kioku.sessions import edits, settling
 from kioku.store import activities, archive, keepsake, rollups, sessions
 from kioku.store.names import Names
-from kioku.store.portable import Archived, Redactor
+from kioku.store.portable import Archived
+from kioku.store.redactor import Redactor
 from kioku.summaries import Part
 
 AT_ONCE = 200  # sessions in one transaction: others wait for it
