@@ -12,7 +12,7 @@ import msgspec
 from kioku.capture import decisions
 from kioku.models import SERVER, SWEEP, Report
 from kioku.redaction import redact
-from kioku.sessions import archiving, combining, record, sweep
+from kioku.sessions import archiving, combining, record, sweep, taking_over
 from kioku.store import activities, archive, barred, forgotten, joins, keepsake, legacy, portable, turns, uniting
 from kioku.store.portable import Line
 from kioku.store.redacting import leaves
@@ -133,7 +133,7 @@ class Batch:
         if not any(known):
             if uniting.is_given(self._db, self._hide(found.id)):
                 return _IS_ANOTHERS if line.keys else None
-            archiving.take_over(self._db, found, line.keys, project_id=self._project_id, hide=self._hide)
+            taking_over.take_over(self._db, found, line.keys, project_id=self._project_id, hide=self._hide)
             self._streams.pop(archive.PREFIX + found.id, None)
             self.archived += 1
             return None

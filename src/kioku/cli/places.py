@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kioku import dotenv, project, redaction, settings, times
-from kioku.capture import homecoming, spool
+from kioku.capture import homeless, spool
 from kioku.capture.prepare import prepare
 from kioku.cli.output import note
 from kioku.errors import ProjectError, StoreError, StoreReadOnlyError
@@ -103,8 +103,10 @@ def _drain(where: Project, store: Store) -> bool:
 
     What cannot be written now stays where it is.
     """
-    is_told = where != project.own() and homecoming.is_due(where)
+    is_told = where != project.own() and homeless.is_due(where)
     if is_told:
+        from kioku.capture import homecoming
+
         homecoming.bring(where, store, settings.load(where.context_dir).timeout_ms)
     if not spool.pending(settings.user_folder("state")):
         return is_told
