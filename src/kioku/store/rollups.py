@@ -14,7 +14,7 @@ import apsw
 
 from kioku.redaction import Redacted
 from kioku.store.names import Names, intern
-from kioku.store.values import text, whole
+from kioku.store.values import FARTHEST, text, whole
 from kioku.summaries import (
     ACTIVE_CLOCK,
     BRANCH,
@@ -273,8 +273,9 @@ def weighted_files(
     first = min(weights)
     factors = [weights.get(day, 0.0) for day in range(first, max(weights) + 1)]
     sums: dict[int, float] = {}
-    query = "SELECT day, path, ? * reads + ? * edits FROM day_files WHERE day BETWEEN ? AND ?"
-    for day, path, weighs in db.execute(query, (read, edit, first, max(weights))):
+    query = """SELECT day, path, ?1 * reads + ?2 * edits AS weighs FROM day_files
+               WHERE day BETWEEN ?3 AND ?4 AND weighs BETWEEN 0 AND ?5"""
+    for day, path, weighs in db.execute(query, (read, edit, first, max(weights), FARTHEST)):
         if touches := weighs * factors[day - first]:
             sums[path] = sums.get(path, 0.0) + touches
     names.load(sums)
