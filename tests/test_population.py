@@ -116,3 +116,14 @@ def test_the_same_seed_gives_the_same_activities(store: Store, tmp_path: Path) -
     finally:
         again.close()
         other.close()
+
+
+def test_a_population_of_fewer_days_has_the_pace_of_the_last_ones(store: Store, tmp_path: Path) -> None:
+    days = population.DAYS // 10
+    short = open_store(str(population.make(tmp_path, sessions=SESSIONS // 10, days=days, seed=7)))
+    try:
+        first = value(short, "SELECT min(started_at) FROM sessions")
+        assert population.NOW - (days + 8) * DAY <= first < population.NOW - days / 2 * DAY
+        assert value(short, "SELECT count(*) FROM sessions") == SESSIONS // 10
+    finally:
+        short.close()

@@ -1,9 +1,9 @@
 """A store as five years of work leave it: working days with sessions side by side, nights and weekends thinner.
 
-The same seed and number of sessions give the same activities, up to the fixed instant `NOW`; only ids are random, as
-they always are. With fewer sessions there are fewer a day, of the same clients, branches, tools and files. Everything
-goes in through the store's own functions, conversation by conversation, and its sessions are derived as they always
-are.
+The same seed, number of sessions and number of days give the same activities, up to the fixed instant `NOW`; only ids
+are random, as they always are. With fewer sessions there are fewer a day, of the same clients, branches, tools and
+files, unless they are of fewer days. Everything goes in through the store's own functions, conversation by
+conversation, and its sessions are derived as they always are.
 
     python -m scripts.benchmarks.population FOLDER --sessions 100000 --seed 1
 """
@@ -83,14 +83,17 @@ class _Stream:
         self.reports: list[Report] = []
 
 
-def make(folder: Path, *, sessions: int = 100_000, seed: int = 1) -> Path:
-    """Build a store of so many sessions, with about 30 activities each, in a new project; return the store's path."""
+def make(folder: Path, *, sessions: int = 100_000, days: int = DAYS, seed: int = 1) -> Path:
+    """Build a store of so many sessions, with about 30 activities each, in a new project; return the store's path.
+
+    They began in the last `days` days.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     where = places.find(str(folder), [], str(folder))
     places.prepare(where)
     store = open_store(where.store_path)
     try:
-        store.write(lambda db: _fill(db, store, sessions, seed))
+        store.write(lambda db: _fill(db, store, _Work(Random(seed), sessions, days)))
         sweep.sweep(store, where.run_dir, NOW)
         settling.settle(store)
     finally:
@@ -98,10 +101,10 @@ def make(folder: Path, *, sessions: int = 100_000, seed: int = 1) -> Path:
     return Path(where.store_path)
 
 
-def _fill(db: apsw.Connection, store: Store, sessions: int, seed: int) -> None:
+def _fill(db: apsw.Connection, store: Store, work: "_Work") -> None:
     db.pragma("cache_size", -768 << 10)  # in kB: keys are random, and their index is written everywhere at once
     activities.note_served(db)
-    for number, stream in enumerate(_Work(Random(seed), sessions).streams()):
+    for number, stream in enumerate(work.streams()):
         place = activities.stream(
             db, stream.key, project_id=store.project_id, owner=None, timeout_ms=TIMEOUT, now=stream.reports[0].at
         )
@@ -125,9 +128,10 @@ def _say(db: apsw.Connection, place: int, reports: list[Report]) -> None:
 class _Work:
     """What happened in the five years, by conversation."""
 
-    def __init__(self, chance: Random, sessions: int) -> None:
+    def __init__(self, chance: Random, sessions: int, days: int) -> None:
         self._chance = chance
         self._sessions = sessions
+        self._days = days
         self._kinds = [_Kind(*source[:3]) for source in _SOURCES]
         self._tools = [redact(tool) for tool in _TOOLS]
         self._paths = [redact(path) for path in _paths()]
@@ -150,10 +154,12 @@ class _Work:
     def _starts(self) -> list[int]:
         """Return when sessions begin, in order."""
         midnight = NOW - NOW % DAY
-        weights = [_WEEKDAYS[((midnight // DAY) - number + 3) % 7] for number in range(DAYS)]  # 1970 began on Thursday
+        weights = [
+            _WEEKDAYS[((midnight // DAY) - number + 3) % 7] for number in range(self._days)
+        ]  # 1970 began on Thursday
         found = []
         chance = self._chance
-        days = chance.choices(range(DAYS), weights, k=self._sessions)
+        days = chance.choices(range(self._days), weights, k=self._sessions)
         hours = chance.choices(range(24), _HOURS, k=self._sessions)
         for day, hour in zip(days, hours, strict=True):
             at = midnight - day * DAY + hour * HOUR + chance.randrange(HOUR)
@@ -254,11 +260,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build a store of five years of work.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sessions", type=int, default=100_000)
+    parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
 
     began = time.process_time()
-    path = make(given.folder, sessions=given.sessions, seed=given.seed)
+    path = make(given.folder, sessions=given.sessions, days=given.days, seed=given.seed)
     print(f"{path}: {path.stat().st_size / 1e6:.0f} MB, {time.process_time() - began:.0f} s of CPU")
 
 

@@ -1,14 +1,22 @@
-"""What reports cost on five years of work, beside a tenth of it: time, size, and what recording one more costs."""
+"""What reports cost on five years of work, beside a tenth of it: time, size, and what recording one more costs.
+
+There are two tenths of the same number of sessions. The *later* one is the last half year, at the same pace: a week
+has as many sessions in it, and what came before it must not cost. The *thinner* one has all five years, with a tenth of
+the sessions a day: figures on all of the time must not cost in proportion to what was done in it. A report on a stretch
+of time is held against the first, one on everything against the second; the other ratio is told beside. In the thinner
+store, a report that names every file or session of a week has a tenth as much to say.
+"""
 
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import apsw
 
-from kioku.days import Calendar
+from kioku.days import Calendar, Range
 from kioku.models import HOOK, TOOL_CALL, Report, new_key
 from kioku.redaction import redact
 from kioku.reports import commits, continuity, gaps, heat, lanes, listing, sessions, statistics
@@ -29,18 +37,29 @@ ONE_MORE = 400
 ROOT = Path(__file__).parents[2]
 
 CALENDAR = Calendar("Europe/Berlin")
-RANGES = ("today", "week", "month", "year", "2021-12", "2022", "all")
-EARLIEST = NOW - DAYS * DAY
+RANGES = ("today", "week", "month", "the oldest week", "the oldest month", "year", "2022", "all")
+LATER = DAYS // 10  # days of the later tenth
+Ask = Callable[[apsw.Connection], object]
 
 
-def _heat(words: str) -> Callable[[apsw.Connection], object]:
-    wanted = CALENDAR.range(words, NOW, EARLIEST)
+def _range(words: str, days: int) -> Range:
+    """Return a range of a store whose first day was so many days ago. The oldest week begins two days after it."""
+    earliest = NOW - days * DAY
+    if not words.startswith("the oldest"):
+        return CALENDAR.range(words, NOW, earliest)
+    first = CALENDAR.date_of(earliest) + timedelta(days=2)
+    last = first + timedelta(days=6 if words.endswith("week") else 29)
+    return CALENDAR.range(f"{first}..{last}", NOW, earliest)
+
+
+def _heat(words: str, days: int) -> Ask:
+    wanted = _range(words, days)
     return lambda db: heat.heat(db, wanted)
 
 
-def _commits(words: str) -> Callable[[apsw.Connection], object]:
+def _commits(words: str, days: int) -> Ask:
     """Ask which of eight commits a day were made during sessions."""
-    wanted = CALENDAR.range(words, NOW, EARLIEST)
+    wanted = _range(words, days)
     found = [
         Made(sha=f"{at:040x}", short=f"{at:07x}", author="A", committed_at=at, authored_at=at, subject="Change")
         for at in range(wanted.since, wanted.until, DAY // 8)
@@ -52,17 +71,17 @@ def _unknown(_owner: str) -> Verdict:
     return Verdict.UNKNOWN
 
 
-def _statistics(words: str) -> Callable[[apsw.Connection], object]:
-    wanted = CALENDAR.range(words, NOW, EARLIEST)
+def _statistics(words: str, days: int) -> Ask:
+    wanted = _range(words, days)
     return lambda db: statistics.statistics(db, wanted, CALENDAR, now=NOW)
 
 
-def _timeline(words: str) -> Callable[[apsw.Connection], object]:
-    wanted = CALENDAR.range(words, NOW, EARLIEST)
+def _timeline(words: str, days: int) -> Ask:
+    wanted = _range(words, days)
     return lambda db: lanes.lanes(db, wanted, now=NOW, judge=_unknown)
 
 
-def _session(show: Callable[[apsw.Connection, str], object]) -> Callable[[apsw.Connection], object]:
+def _session(show: Callable[[apsw.Connection, str], object]) -> Ask:
     def ask(db: apsw.Connection) -> object:
         (latest,) = listing.listing(db, listing.Wanted(limit=1), now=NOW, judge=_unknown).sessions
         return show(db, latest.id)
@@ -70,17 +89,23 @@ def _session(show: Callable[[apsw.Connection, str], object]) -> Callable[[apsw.C
     return ask
 
 
-# Every report that is measured, by name: a function of a connection that reads a store as of `NOW`.
-REPORTS: dict[str, Callable[[apsw.Connection], object]] = {
-    **{f"statistics of {words}": _statistics(words) for words in RANGES},
-    **{f"timeline of {words}": _timeline(words) for words in ("today", "2021-12-08", "week")},
-    **{f"heat of {words}": _heat(words) for words in ("week", "year", "all")},
-    **{f"commits of {words}": _commits(words) for words in ("week", "month")},
-    "sensitivity": lambda db: gaps.sensitivity(db, TIMEOUT),
-    "the latest sessions": lambda db: listing.listing(db, listing.Wanted(), now=NOW, judge=_unknown),
-    "a session's activities": _session(sessions.activities),
-    "a session's continuity": _session(lambda db, id: continuity.continuity(db, id, now=NOW, judge=_unknown)),
-}
+def asked_of(days: int) -> dict[str, Ask]:
+    """Return every report that is measured, by name, as it is asked of a store that began so many days ago."""
+    latest = listing.Wanted()
+    return {
+        **{f"statistics of {words}": _statistics(words, days) for words in RANGES},
+        **{f"timeline of {words}": _timeline(words, days) for words in ("today", "week", "the oldest week")},
+        **{f"heat of {words}": _heat(words, days) for words in ("week", "the oldest week", "year", "all")},
+        **{f"commits of {words}": _commits(words, days) for words in ("week", "month", "the oldest month")},
+        "sensitivity": lambda db: gaps.sensitivity(db, TIMEOUT),
+        "the latest sessions": lambda db: listing.listing(db, latest, now=NOW, judge=_unknown),
+        "a session's activities": _session(sessions.activities),
+        "a session's continuity": _session(lambda db, id: continuity.continuity(db, id, now=NOW, judge=_unknown)),
+    }
+
+
+# Reports on all of the time; heat is none, since nothing older than half a year has any.
+EVERYTHING = ("statistics of 2022", "statistics of all", "sensitivity")
 
 # What is there for the reports' sake; what was said, and its index, is measured beside.
 _ACTIVITIES = (
@@ -91,32 +116,43 @@ _TURNS = ("turns", "turns_by_key", "turns_by_stream")
 
 
 def reports() -> Iterator[Figure]:
-    """Ask a store of 100,000 sessions and one of a tenth for every report."""
+    """Ask a store of 100,000 sessions and two of a tenth for every report."""
     with workplace() as (project, env):
-        counts = {"full": SESSIONS, "tenth": SESSIONS // 10, "empty": 0}
-        with_all, with_few, empty = (open_store(_made(project / name, n, env)) for name, n in counts.items())
+        counts = {"full": (SESSIONS, DAYS), "later": (SESSIONS // 10, LATER), "thinner": (SESSIONS // 10, DAYS),
+                  "empty": (0, DAYS)}  # fmt: skip
+        stores = {name: open_store(_made(project / name, *sizes, env)) for name, sizes in counts.items()}
+        full = stores["full"]
         try:
-            for name, report in REPORTS.items():
-                large, small = _asked(with_all, report), _asked(with_few, report)
-                yield Figure(name, large, "ms", 150)
-                yield Figure(f"{name} / at a tenth of the data", large / small, "x", 1.5, f"{small:.1f} ms")
+            for name, report in asked_of(DAYS).items():
+                took = _asked(full, report)
+                yield Figure(name, took, "ms", 150)
+                tenths = {
+                    "later": _asked(stores["later"], asked_of(LATER)[name]),
+                    "thinner": _asked(stores["thinner"], report),
+                }
+                bound = "thinner" if name in EVERYTHING else "later"
+                told = "later" if bound == "thinner" else "thinner"
+                yield Figure(
+                    f"{name} / in the {bound} tenth", took / tenths[bound], "x", 1.5, f"{tenths[bound]:.1f} ms"
+                )
+                yield Figure(f"{name} / in the {told} tenth", took / tenths[told], "x", remark=f"{tenths[told]:.1f} ms")
             yield _command(project / "full", env)
-            yield from _sizes(with_all)
-            yield _recording(with_all, empty)
+            yield from _sizes(full)
+            yield _recording(full, stores["empty"])
         finally:
-            for store in (with_all, with_few, empty):
+            for store in stores.values():
                 store.close()
 
 
-def _made(folder: Path, sessions: int, env: dict[str, str]) -> str:
+def _made(folder: Path, sessions: int, days: int, env: dict[str, str]) -> str:
     """Build a population in a process of its own, so that it is known in no home but the benchmark's."""
     command = [sys.executable, "-m", "scripts.benchmarks.population", str(folder)]
-    given = ["--sessions", str(sessions), "--seed", str(SEED)]
+    given = ["--sessions", str(sessions), "--days", str(days), "--seed", str(SEED)]
     subprocess.run([*command, *given], cwd=ROOT, env=env, check=True, capture_output=True)
     return str(folder / ".context" / "sessions.db")
 
 
-def _asked(store: Store, report: Callable[[apsw.Connection], object]) -> float:
+def _asked(store: Store, report: Ask) -> float:
     took = []
     for _ in range(ROUNDS):
         began = time.perf_counter()

@@ -275,7 +275,7 @@ def taken(path: Path, lines: list[bytes], stage: Stage) -> list[tuple[int | None
         (b"[1]\n", "is no export"),
         (b"\xff\xfe\n", "is no export"),
         (b"[" * 100_000 + b"\n", "is no export"),
-        (b'{"format":"kioku-sessions","version":3,"new":1}\n', "has version 3"),
+        (b'{"format":"kioku-sessions","version":4,"new":1}\n', "has version 4"),
         (b'{"format":"kioku-sessions","version":1}\n', "is no export"),
         (
             b'{"format":"kioku-sessions","version":1,"project":{"id":"x","name":"other"},"exported_at":1,"kioku":"1"}\n',

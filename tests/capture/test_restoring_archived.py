@@ -288,31 +288,60 @@ def test_what_was_learned_comes_back_and_of_two_versions_the_later_stands(tmp_pa
             assert state(stage) == state(one)
 
 
-def test_a_file_cannot_claim_that_the_person_said_what_was_learned(tmp_path: Path) -> None:
+def decided(db: apsw.Connection) -> None:
+    learned(db)
+    db.execute("UPDATE discoveries SET provenance = 'person'")
+    db.execute(
+        """INSERT INTO discoveries SELECT 'd' || value, NULL, 'rule', 'rule ' || value, NULL, 1.0, 'superseded',
+             'person', NULL, ?1, ?1 FROM json_each('[3, 4]')""",
+        (T0,),
+    )
+    db.execute("INSERT INTO successions VALUES ('d3', 'd1', ?1), ('d4', 'd2', ?1), ('d2', 'd1', NULL)", (T0,))
+    db.execute("INSERT INTO refinements VALUES ('nobody', 'openai x', x'00ff', ?1, 10, NULL, 1, 2)", (T0,))
+
+
+def test_what_was_decided_and_asked_comes_back_from_a_file_of_the_persons_own(tmp_path: Path) -> None:
     with Stage() as one, Stage() as other:
-        one.store.write(learned)
-        one.sql("UPDATE discoveries SET provenance = 'person'")
+        one.store.write(decided)
         export(one, tmp_path / "all", NOW)
-        restore(other, tmp_path / "all", NOW)
+        for stage in (other, other, one):
+            assert not restore(stage, tmp_path / "all", NOW).skipped
+            assert state(stage) == state(one)
+        assert len(state(other)["successions"]) == 3
+        assert len(state(other)["refinements"]) == 1
+
+
+def test_what_a_file_of_somebodys_says_was_accepted_is_only_proposed_as_nobodys_word(tmp_path: Path) -> None:
+    with Stage() as one, Stage() as other:
+        one.store.write(decided)
+        export(one, tmp_path / "all", NOW)
+        assert restore(other, tmp_path / "all", NOW, trusted=False).only_proposed == 1
         assert {row[7] for row in state(other)["discoveries"]} == {"repository"}
+        assert {row[6] for row in state(other)["discoveries"]} == {"proposed", "superseded"}
+        assert restore(other, tmp_path / "all", NOW, trusted=False).only_proposed == 0
 
 
-def test_what_the_person_said_keeps_its_authority_when_an_own_export_is_read_again(tmp_path: Path) -> None:
-    with Stage() as one:
-        one.store.write(learned)
-        one.sql("UPDATE discoveries SET provenance = 'person'")
-        export(one, tmp_path / "all", NOW)
-        before = state(one)
-        for _ in range(2):
-            assert not restore(one, tmp_path / "all", NOW).skipped
-            assert state(one) == before
+def test_a_file_of_somebodys_changes_nothing_that_was_decided_here(tmp_path: Path) -> None:
+    with Stage() as one, Stage() as other:
+        one.store.write(decided)
+        export(one, tmp_path / "early", NOW)
+        restore(other, tmp_path / "early", NOW)
+        before = state(other)
+        one.sql("UPDATE discoveries SET content = 'always run it', state = 'accepted', updated_at = updated_at + 1")
+        one.sql("UPDATE discoveries SET state = 'superseded' WHERE id = 'd1'")
+        one.sql(f"INSERT INTO successions VALUES ('d1', 'd4', {T0})")
+        export(one, tmp_path / "late", NOW)
+        restore(other, tmp_path / "late", NOW, trusted=False)
+        proposed = [row for row in state(other)["successions"] if row not in before["successions"]]
+        assert proposed == [("d1", "d4", None)]
+        assert state(other)["discoveries"] == before["discoveries"]
 
 
 def test_an_export_of_version_1_is_read(tmp_path: Path) -> None:
     with Stage() as one, Stage() as other:
         worked(one)
         lines = export(one, tmp_path / "new", NOW)
-        old = [lines[0].replace(b'"version":2', b'"version":1'), *lines[1:]]
+        old = [lines[0].replace(b'"version":3', b'"version":1'), *lines[1:]]
         assert old[0] != lines[0]
         assert taken(tmp_path / "old", old, other) == []
         assert state(other) == state(one)

@@ -71,7 +71,7 @@ def test_the_first_line_says_what_it_is_and_of_which_part(recorded: Path) -> Non
     for words, part in (((), None), (("all",), None), ((id[:8],), {"ids": [id]})):
         lines = kioku("sessions", "export", *words, cwd=recorded).stdout.splitlines()
         head = json.loads(lines[0])
-        assert (head["format"], head["version"], head["part"]) == ("kioku-sessions", 2, part)
+        assert (head["format"], head["version"], head["part"]) == ("kioku-sessions", 3, part)
         assert head["project"]["name"] == "project"
         assert json.loads(lines[-1]) == {"type": "end", "lines": len(lines) - 1}
     head = json.loads(kioku("sessions", "export", "today", cwd=recorded).stdout.splitlines()[0])

@@ -1,7 +1,8 @@
-"""Draw passages to be judged: `python -m tests.knowledge.drawing [any] [cued]` prints them, the same each time.
+"""Draw passages to be judged: `python -m tests.knowledge.drawing [fresh] [any] [cued]` prints them, the same each time.
 
 One part is drawn from all paragraphs, the other from those in which one of many broad words stands, so that there are
 enough discoveries and enough of what only looks like one. Clients and roles share by the root of how much they said.
+With `fresh` they come from what nobody has judged of the held half, with another seed.
 """
 
 import json
@@ -12,9 +13,10 @@ from collections import defaultdict
 from math import sqrt
 from typing import Final
 
-from tests.knowledge.labelled import Passage, files, passages
+from tests.knowledge.labelled import Passage, files, labels, passages
 
 SEED: Final = 20_261_124
+FRESH_SEED: Final = 5_202_611
 _WORDS: Final = re.compile(r"[^\W\d_]{2,}")
 _CUES: Final = re.compile(
     r"\b(decid|decision|we use|uses?\b|using|always|never|must|should|convention|instead|because|fix|root cause|cause"
@@ -36,17 +38,31 @@ def draw(drawn_of_any: int, cued: int) -> list[Passage]:
 
     None is returned twice. What holds a diff is no talk, and is not taken for a firm word.
     """
-    chance = random.Random(SEED)
+    pool = _pool()
+    drawn = _two_parts(pool, drawn_of_any, cued, random.Random(SEED))
+    taken = {one.sha256 for one in drawn}
+    firm = (one for one in pool if _FIRM.search(one.text) and len(one.text) < _LONGEST and "@@" not in one.text)
+    return drawn + [one for one in firm if one.sha256 not in taken]
+
+
+def draw_fresh(drawn_of_any: int, cued: int) -> list[Passage]:
+    """Return passages of the held half that `labels.jsonl` does not refer to: of all, and with a cue in them."""
+    known = {label.sha256 for label in labels() if label.half != "fresh"}
+    pool = [one for one in _pool() if one.half == "held" and one.sha256 not in known]
+    return _two_parts(pool, drawn_of_any, cued, random.Random(FRESH_SEED))
+
+
+def _pool() -> list[Passage]:
     unique = {passage.sha256: passage for file in reversed(files()) for passage in passages(file)}
     pool = sorted(unique.values(), key=lambda one: one.sha256)
-    pool = [one for one in pool if len(_WORDS.findall(one.text)) >= 4]
+    return [one for one in pool if len(_WORDS.findall(one.text)) >= 4]
+
+
+def _two_parts(pool: list[Passage], drawn_of_any: int, cued: int, chance: random.Random) -> list[Passage]:
     first = _shared(pool, drawn_of_any, chance)
     taken = {one.sha256 for one in first}
     rest = [one for one in pool if one.sha256 not in taken and _CUES.search(one.text)]
-    second = _shared(rest, cued, chance)
-    taken |= {one.sha256 for one in second}
-    firm = (one for one in pool if _FIRM.search(one.text) and len(one.text) < _LONGEST and "@@" not in one.text)
-    return first + second + [one for one in firm if one.sha256 not in taken]
+    return first + _shared(rest, cued, chance)
 
 
 def _shared(pool: list[Passage], number: int, chance: random.Random) -> list[Passage]:
@@ -63,8 +79,10 @@ def _shared(pool: list[Passage], number: int, chance: random.Random) -> list[Pas
 
 def main() -> None:
     """Print what is drawn, one a line, for whoever judges it."""
-    numbers = [int(one) for one in sys.argv[1:]] or [115, 125]
-    for one in draw(*numbers):
+    arguments = sys.argv[1:]
+    drawing = draw_fresh if arguments[:1] == ["fresh"] else draw
+    numbers = [int(one) for one in arguments if one != "fresh"] or [115, 125]
+    for one in drawing(*numbers):
         sys.stdout.write(json.dumps({**one._asdict(), "sha256": one.sha256}, ensure_ascii=False) + "\n")
 
 

@@ -1,8 +1,9 @@
-"""Judged passages of real conversations: references in `labels.jsonl`, the text in a corpus beside the project.
+"""Judged passages of real conversations: references in two files here, the text in a corpus beside the project.
 
 A passage is a paragraph of a turn, known by its place and by its hash: nothing of what others wrote is stored here.
 The corpus is found by `KIOKU_CORPUS`, else beside the project; where there is none, there are no labels to load.
-`LABELS.md` says what counts as what.
+`labels.jsonl` is divided into two halves by chance; `labels_held.jsonl` holds a fresh part of the second one, which was
+judged later by somebody who knew neither the rules nor the first file. `LABELS.md` says what counts as what.
 """
 
 import os
@@ -21,13 +22,13 @@ from kioku.capture.transcripts.formats import recognise
 from kioku.capture.transcripts.reading import BadLineError
 
 CORPUS: Final = Path(os.environ.get("KIOKU_CORPUS") or Path(__file__).resolve().parents[3] / "shared" / "corpus")
-LABELS: Final = Path(__file__).with_name("labels.jsonl")
+LABELS: Final = tuple(Path(__file__).with_name(name) for name in ("labels.jsonl", "labels_held.jsonl"))
 LONGEST: Final = 6  # sentences of a passage
 PARTS: Final = ("home", "opencode-export", "specstory")
 
 Type = Literal["pattern", "rule", "decision", "issue"]
 Role = Literal["person", "assistant"]
-Half = Literal["tune", "held"]
+Half = Literal["tune", "held", "fresh"]
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class Label(msgspec.Struct, frozen=True):
     """Where a passage is, and what was judged to be in it.
 
     `file` is relative to the corpus, `turn` counts the turns of the file that have text, `paragraph` those of the turn.
+    What is `fresh` is of the held half, and in a part of its own.
     """
 
     file: str
@@ -83,11 +85,11 @@ class Labelled(NamedTuple):
 def labels() -> list[Label]:
     """Return what was judged; this needs no corpus."""
     decoder = msgspec.json.Decoder(Label, strict=True)
-    return [decoder.decode(line) for line in LABELS.read_bytes().splitlines()]
+    return [decoder.decode(line) for file in LABELS for line in file.read_bytes().splitlines()]
 
 
 def labelled(half: Half | None = None) -> list[Labelled]:
-    """Return the judged passages of a half, or of both, with their text; none where there is no corpus.
+    """Return the judged passages of a half, or all, with their text; none where there is no corpus.
 
     Raises LookupError if a passage is not what was judged.
     """
@@ -102,7 +104,8 @@ def resolved(label: Label) -> Passage:
     passage = _by_place(label.file).get((label.turn, label.paragraph))
     if passage is None:
         raise LookupError(f"there is nothing at {place}")
-    if (passage.sha256, passage.role, passage.half) != (label.sha256, label.role, label.half):
+    half = "held" if label.half == "fresh" else label.half
+    if (passage.sha256, passage.role, passage.half) != (label.sha256, label.role, half):
         raise LookupError(f"what is at {place} is not what was judged")
     parts = sentences(passage.text)
     for found in label.found:

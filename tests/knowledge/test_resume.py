@@ -110,6 +110,24 @@ def test_a_server_that_ends_makes_the_text_ready_itself(project: Path) -> None:
     assert "Make the cache forget entries after an hour" in told_at_start(project)
 
 
+@pytest.mark.parametrize("trust", [(), ("--trust",)])
+def test_a_session_begins_with_what_was_just_read_back_and_with_decisions_of_an_own_file_alone(
+    project: Path, tmp_path: Path, trust: tuple[str, ...]
+) -> None:
+    begin(project)
+    work(project)
+    assert kioku("discoveries", "add", "Caches live in cache.py.", "--type", "decision", cwd=project).returncode == 0
+    assert kioku("sessions", "export", "--output", str(tmp_path / "all"), cwd=project).returncode == 0
+    there = tmp_path / "elsewhere" / project.name
+    (there / ".git").mkdir(parents=True)
+    done = kioku("import", "kioku", str(tmp_path / "all"), *trust, cwd=there)
+    assert done.returncode == 0, done.stderr
+    assert ("1 discovery of it accepted there, proposed here" in done.stdout) is not bool(trust)
+    text = told_at_start(there)
+    assert "Make the cache forget entries after an hour" in text
+    assert ("Caches live in cache.py." in text) is bool(trust)
+
+
 def test_an_assistant_asks_for_the_same_over_mcp(project: Path) -> None:
     begin(project)
     work(project)

@@ -45,6 +45,9 @@ TABLES = {
                           FROM merged_sessions m JOIN streams x ON x.id = m.stream""",
     "merge_groups": "SELECT id, held, merged_at FROM merge_groups",
     "discoveries": "SELECT * FROM discoveries",
+    "successions": "SELECT * FROM successions",
+    "refinements": """SELECT session_id, model, hex(digest), asked_at, input_tokens, output_tokens, found, dropped
+                      FROM refinements""",
     "context_items": "SELECT * FROM context_items",
 }  # fmt: skip
 
@@ -78,8 +81,8 @@ def export(stage: Stage, path: Path, now: int, chosen: Chosen | None = None) -> 
     return found
 
 
-def restore(stage: Stage, path: Path, now: int) -> Outcome:
-    """Read an export into a store, and sweep it as every command does."""
-    outcome = Restorer(stage.store, "project", now=lambda: now).take(str(path))
+def restore(stage: Stage, path: Path, now: int, *, trusted: bool = True) -> Outcome:
+    """Read an export into a store, by default one of the person's own, and sweep it as every command does."""
+    outcome = Restorer(stage.store, "project", trusted=trusted, now=lambda: now).take(str(path))
     stage.sweep(now)
     return outcome

@@ -31,6 +31,11 @@ def test_each_version_is_reached_from_each_earlier_one_and_is_ours_to_the_letter
     assert len(MIGRATIONS) == VERSION
 
 
+def test_the_schema_that_is_written_down_is_what_the_migrations_make() -> None:
+    written = Path(migrations.TOLD).read_bytes().decode()
+    assert written == migrations.told(migrations.expected(migrations.VERSION)), "python -m scripts.schema"
+
+
 def test_a_migration_that_fails_leaves_nothing_of_itself(path: Path) -> None:
     db = apsw.Connection(str(path))
     db.execute("CREATE TABLE streams (in_the_way)")

@@ -12,10 +12,11 @@ import msgspec
 from kioku.capture import decisions
 from kioku.models import SERVER, SWEEP, Report
 from kioku.redaction import redact
-from kioku.sessions import archiving, combining, record, sweep
+from kioku.sessions import archiving, combining, record, sweep, taking_over
 from kioku.store import activities, archive, barred, forgotten, joins, keepsake, legacy, portable, turns, uniting
-from kioku.store.portable import Line, Redactor
+from kioku.store.portable import Line
 from kioku.store.redacting import leaves
+from kioku.store.redactor import Redactor
 
 _NO_STREAM: Final = "is of a stream that is not in the file"
 _IS_ANOTHERS: Final = "has an id that another session has here"
@@ -29,17 +30,24 @@ class Whole(msgspec.Struct, frozen=True):
 
 
 class Batch:
-    """Takes lines in. `new`, `said` and `archived` count what was not there: activities, turns, archived sessions."""
+    """Takes lines in. `new`, `said` and `archived` count what was not there: activities, turns, archived sessions.
 
-    def __init__(self, db: apsw.Connection, hide: Redactor, project_id: str, now: int) -> None:
+    `proposed` counts discoveries that were accepted where the file was made, which here are only proposed, unless the
+    file is `trusted`.
+    """
+
+    def __init__(
+        self, db: apsw.Connection, hide: Redactor, project_id: str, now: int, *, trusted: bool = False
+    ) -> None:
         self._db = db
+        self._trusted = trusted
         self._hide = hide
         self._project_id = project_id
         self._now = now
         self._streams: dict[str, int | None] = {}
         self._reports: dict[tuple[int, int], list[Report]] = {}  # by where they belong and where the file has them
         self._decided: list[portable.Amendment] = []
-        self.new = self.said = self.archived = 0
+        self.new = self.said = self.archived = self.proposed = 0
         self.skipped: list[tuple[int, str]] = []
 
     def take(self, line: Line | Whole) -> str | None:
@@ -56,7 +64,11 @@ class Batch:
         elif isinstance(line, portable.Kept):
             uniting.keep(self._db, map(portable.key_number, line.keys))
         elif isinstance(line, portable.Discovery):
-            uniting.discovery(self._db, line)
+            self.proposed += uniting.discovery(self._db, line, trusted=self._trusted)
+        elif isinstance(line, portable.Succession):
+            uniting.succession(self._db, line, trusted=self._trusted)
+        elif isinstance(line, portable.Refinement):
+            uniting.refinement(self._db, line)
         elif isinstance(line, portable.Item):
             uniting.item(self._db, line)
         elif isinstance(line, portable.Told | portable.Turn | portable.Usage | portable.Sighting):
@@ -121,7 +133,7 @@ class Batch:
         if not any(known):
             if uniting.is_given(self._db, self._hide(found.id)):
                 return _IS_ANOTHERS if line.keys else None
-            archiving.take_over(self._db, found, line.keys, project_id=self._project_id, hide=self._hide)
+            taking_over.take_over(self._db, found, line.keys, project_id=self._project_id, hide=self._hide)
             self._streams.pop(archive.PREFIX + found.id, None)
             self.archived += 1
             return None

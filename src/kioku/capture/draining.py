@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from kioku import project, times
-from kioku.capture import events, homecoming, spool
+from kioku.capture import events, homeless, spool
 from kioku.capture.keeping import Keeper
 from kioku.capture.spool import Batch, Record
 from kioku.capture.stores import Home, Stores
@@ -88,7 +88,7 @@ def _take(stores: Stores, batch: Batch) -> int:
         torn = 0  # counted once
         if home.own:
             for root in {told.root for told in records}:
-                homecoming.note(root)
+                homeless.note(root)
     return count
 
 

@@ -1,64 +1,38 @@
 """Conversations that the person's own store kept while their project had none move to the project's once it has one.
 
-A small file for each such folder says that something waits, so that looking costs next to nothing. What is moved is
-written where it belongs before it is removed where it was: whoever is interrupted in between does it again, and nothing
-is there twice.
+What is moved is written where it belongs before it is removed where it was: whoever is interrupted in between does it
+again, and nothing is there twice. `homeless` says when there is anything to move.
 """
 
 import os
 from functools import partial
-from typing import Final
 
 import apsw
 
-from kioku import hook, project, times
+from kioku import project, times
+from kioku.capture import homeless
 from kioku.errors import KiokuError
 from kioku.project import Project
 from kioku.redaction import Redacted
-from kioku.sessions import archiving, combining, joining, record
-from kioku.settings import user_folder
+from kioku.sessions import combining, joining, record, taking_over
 from kioku.store import activities, archive, forgotten, keepsake, moving
 from kioku.store.moving import Carried
 from kioku.store.opening import open_store
-from kioku.store.portable import Redactor
+from kioku.store.redactor import Redactor
 from kioku.store.store import Store
-from kioku.workspace.worktree import linked_worktrees
-
-_FOLDER: Final = "waiting"
-
-
-def note(root: str) -> None:
-    """Note that the person's own store keeps something of a folder. Failing is harmless: then it stays there."""
-    path = _place(root)
-    if os.path.lexists(path):
-        return
-    try:
-        hook.make_private(os.path.dirname(path))
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-    except OSError:
-        pass  # `--own` shows it
-
-
-def is_due(where: Project) -> bool:
-    """Tell whether the person's own store keeps something of a project."""
-    try:
-        kept = set(os.listdir(_waiting()))
-    except OSError:
-        return False  # there never was anything
-    return bool(kept) and any(hook.folder_name(root) in kept for root in _roots(where))
 
 
 def bring(where: Project, store: Store, timeout_ms: int) -> int:
     """Move what there is of a project into its store; return how many conversations. Raises KiokuError."""
     own_path = project.own().store_path
-    if not is_due(where) or store.path == own_path or not store.writable:
+    if not homeless.is_due(where) or store.path == own_path or not store.writable:
         return 0
     moved = 0
     if os.path.lexists(own_path):
         own = open_store(own_path)
         try:
             store.write(partial(forgotten.carry, given=own.read(forgotten.carried)))
-            for root in _roots(where):
+            for root in homeless.roots(where):
                 # Archived sessions first: their conversations' new homes must know them when something late is told.
                 for stream in own.read(partial(archive.own_streams, folder=root)):
                     _bring_archived(own, store, stream, (root, where.root), timeout_ms)
@@ -69,13 +43,13 @@ def bring(where: Project, store: Store, timeout_ms: int) -> int:
                     moved += 1
         finally:
             own.close()
-    for root in _roots(where):
+    for root in homeless.roots(where):
         try:
-            os.unlink(_place(root))
+            os.unlink(homeless.place(root))
         except FileNotFoundError:
             pass  # it was the other name
         except OSError as error:
-            raise KiokuError(f"{_place(root)} cannot be removed: {error.strerror}") from error
+            raise KiokuError(f"{homeless.place(root)} cannot be removed: {error.strerror}") from error
     return moved
 
 
@@ -110,7 +84,7 @@ def _bring_archived(own: Store, store: Store, stream: int, roots: tuple[str, str
             if any(known):  # all of it was told there too
                 moving.lead(db, carried)
             else:
-                archiving.take_over(db, relocated, keys, project_id=store.project_id, hide=hide)
+                taking_over.take_over(db, relocated, keys, project_id=store.project_id, hide=hide)
                 place = activities.find_stream(db, carried.key)
         if place is not None:
             moving.put(db, place, carried, partial(_relocate, roots), now, of_archived=True)
@@ -148,15 +122,3 @@ def _remove(db: apsw.Connection, stream: int) -> None:
     moving.remove(db, stream)
     combining.put_in_force(db)
     record.derive_stale(db, now=times.now_ms())
-
-
-def _roots(where: Project) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((where.root, where.workdir, *linked_worktrees(where.root))))
-
-
-def _waiting() -> str:
-    return os.path.join(user_folder("state"), _FOLDER)
-
-
-def _place(root: str) -> str:
-    return os.path.join(_waiting(), hook.folder_name(root))

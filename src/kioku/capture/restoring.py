@@ -22,7 +22,8 @@ from kioku.errors import UsageError
 from kioku.redaction import Redacted, redact
 from kioku.sessions import joining, record, settling
 from kioku.store import activities, joins, portable, uniting
-from kioku.store.portable import Head, Line, Redactor
+from kioku.store.portable import Head, Line
+from kioku.store.redactor import Redactor
 from kioku.store.store import Store
 
 BATCH_LINES: Final = 2_000
@@ -33,12 +34,16 @@ _NAMES: Final = {
     portable.Stream: "streams", portable.Told: "reports", portable.Turn: "turns", portable.Usage: "usage",
     portable.Quarantined: "quarantined", portable.Id: "ids", portable.Amendment: "amendments",
     portable.Sighting: "sightings", portable.Span: "spans", portable.Derived: "sessions", portable.Archived: "archived",
-    portable.Kept: "kept", portable.Discovery: "discoveries", portable.Item: "items",
+    portable.Kept: "kept", portable.Discovery: "discoveries", portable.Succession: "successions",
+    portable.Refinement: "refinements", portable.Item: "items",
 }  # fmt: skip
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """What became of a file: how many lines of each kind it has, what of them was new, and what was left out."""
+    """What became of a file: how many lines of each kind it has, what of them was new, and what was left out.
+
+    `only_proposed` counts discoveries that were accepted there and are not here.
+    """
 
     file: str
     project: str | None
@@ -47,6 +52,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     new_activities: int = 0
     new_turns: int = 0
     new_archived: int = 0
+    only_proposed: int = 0
     sessions: int = 0
     skipped_lines: int = 0
     skipped: list[Skipped] = msgspec.field(default_factory=list)
@@ -67,14 +73,24 @@ def is_export(head: bytes) -> bool:
 
 
 class Restorer:
-    """Reads exports into one store. `name` is the project's; an export of another one is refused unless `force`."""
+    """Reads exports into one store. `name` is the project's; an export of another one is refused unless `force`.
+
+    What a `trusted` file says of discoveries has the authority that it claims; of another one, nobody's.
+    """
 
     def __init__(
-        self, store: Store | None, name: str | None, *, force: bool = False, now: Callable[[], int] = times.now_ms
+        self,
+        store: Store | None,
+        name: str | None,
+        *,
+        force: bool = False,
+        trusted: bool = False,
+        now: Callable[[], int] = times.now_ms,
     ) -> None:
         self._store = store  # None: everything is read and checked, nothing written
         self._name = name
         self._force = force
+        self._trusted = trusted
         self._now = now
         self._hide = Redactor()
 
@@ -179,6 +195,7 @@ class Restorer:
         outcome.new_activities += done.new
         outcome.new_turns += done.said
         outcome.new_archived += done.archived
+        outcome.only_proposed += done.proposed
         for number, reason in done.skipped:
             outcome.skip(number, reason)
 
@@ -196,7 +213,7 @@ class Restorer:
 
     def _unite(self, db: apsw.Connection, batch: list[tuple[int, Line | Whole]], project_id: str) -> Batch:
         """Take in a batch of lines; return what came of it."""
-        work = Batch(db, self._hide, project_id, self._now())
+        work = Batch(db, self._hide, project_id, self._now(), trusted=self._trusted)
         for number, line in batch:
             reason = work.take(line)
             if reason is not None:

@@ -3,7 +3,7 @@
 What takes the events in is imported when there are any: an assistant waits for the server to start.
 """
 
-from kioku.capture import homecoming, spool
+from kioku.capture import homeless, spool
 from kioku.project import Project
 from kioku.settings import user_folder
 from kioku.store.store import Store
@@ -20,13 +20,13 @@ class ServerSpool:
 
     def is_due(self) -> bool:
         """Tell whether a hook has left anything for this project, or the person's own store keeps something of it."""
-        return any(spool.has_events(self._state, root) for root in self._roots) or homecoming.is_due(self._project)
+        return any(spool.has_events(self._state, root) for root in self._roots) or homeless.is_due(self._project)
 
     def drain(self, store: Store, *, everything: bool) -> None:
         """Take in what is there. Raises KiokuError."""
         if not everything and not self.is_due():
             return
-        from kioku.capture import draining, stores
+        from kioku.capture import draining, homecoming, stores
 
         homecoming.bring(self._project, store, self._timeout_ms)
         with stores.opened((self._project, store)) as homes:

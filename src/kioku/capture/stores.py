@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kioku import dotenv, hook, project, redaction, settings, times
-from kioku.capture import homecoming
+from kioku.capture import homeless
 from kioku.errors import ProjectError, StoreError
 from kioku.project import Project
 from kioku.sessions import sweep
@@ -101,7 +101,9 @@ class Stores:
             store = open_store(path)
             self._stores[path] = store
             self._opened.append((home, store))
-            if not home.own:
+            if not home.own and homeless.is_due(home.project):
+                from kioku.capture import homecoming
+
                 homecoming.bring(home.project, store, home.settings.timeout_ms)
             within = home.settings.merge_within_ms
             sweep.sweep(store, home.project.run_dir, times.now_ms(), merge_within_ms=within)

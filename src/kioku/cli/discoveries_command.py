@@ -206,10 +206,12 @@ def _each(ids: tuple[str, ...], folder: str | None, own: bool, state: str) -> li
 
 
 def _written(folder: str | None, own: bool, work: "Callable[[apsw.Connection, int, Store], Result]") -> Result:
-    where, _ = places.find(folder, own=own)
+    where, values = places.find(folder, own=own)
     with places.opened(where) as store:
         now = times.now_ms()
-        return store.write(lambda db: work(db, now, store))
+        done = store.write(lambda db: work(db, now, store))
+        places.make_ready(where, store, values)  # the next session is not told what was just rejected
+        return done
 
 
 def _tell(rows: list[Row], *, as_json: bool) -> None:

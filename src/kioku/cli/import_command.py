@@ -17,7 +17,6 @@ from kioku.capture.transcripts.formats import FORMATS, Format, Places, recognise
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_line, project_option
 from kioku.errors import UsageError
-from kioku.knowledge import learning
 from kioku.words import counted
 
 _ROOM_FOR_A_BAR = 60  # columns of a terminal; a narrower one has the numbers alone
@@ -31,6 +30,7 @@ _SHOWN = 20  # skipped lines and folders that are listed; `--json` has more
 @project_option
 @own_option
 @click.option("--force", is_flag=True, help="Of kioku: also an export of another project.")
+@click.option("--trust", is_flag=True, help="Of kioku: what was accepted in it stays accepted; for your own exports.")
 @click.option("--dry-run", is_flag=True, help="Read everything, write nothing, and say what would be imported.")
 @json_option
 def command(
@@ -40,6 +40,7 @@ def command(
     folder: str | None,
     own: bool,
     force: bool,
+    trust: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -55,11 +56,12 @@ def command(
             raise UsageError("--since is not for exports of Kioku's", hint="export a part: kioku sessions export RANGE")
         from kioku.cli import restore_command
 
-        if not restore_command.restore(files, folder, own=own, force=force, dry_run=dry_run, as_json=as_json):
+        how = restore_command.Wish(own=own, force=force, trust=trust, dry_run=dry_run)
+        if not restore_command.restore(files, folder, how, as_json=as_json):
             click.get_current_context().exit(1)
         return
-    if own or force:
-        raise UsageError("--own and --force are for 'kioku import kioku FILE'", hint="leave them out")
+    if own or force or trust:
+        raise UsageError("--own, --force and --trust are for 'kioku import kioku FILE'", hint="leave them out")
     if what != "all" and what not in FORMATS:
         if os.path.exists(what):
             files, what = (what, *files), "all"
@@ -80,7 +82,7 @@ def command(
         outcome = _import(open_stores, wish, found, quiet=as_json)
         if not dry_run:
             for home, store in open_stores.opened():
-                learning.learn(store, home.project, home.settings, everything=True)
+                places.make_ready(home.project, store, home.settings, everything=True)
     if as_json:
         print_json({**msgspec.structs.asdict(outcome), "dry_run": dry_run})
     else:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kioku import dotenv, project, redaction, settings, times
-from kioku.capture import homecoming, spool
+from kioku.capture import homeless, spool
 from kioku.capture.prepare import prepare
 from kioku.cli.output import note
 from kioku.errors import ProjectError, StoreError, StoreReadOnlyError
@@ -49,7 +49,7 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
             is_told = _drain(where, store)
             values = settings.load(None if where == project.own() else where.context_dir)
             if sweep.sweep(store, where.run_dir, times.now_ms(), merge_within_ms=values.merge_within_ms) or is_told:
-                _make_ready(where, store, values)
+                make_ready(where, store, values)
         yield store
     finally:
         store.close()
@@ -65,12 +65,15 @@ def learn(where: Project, store: Store, values: Settings) -> None:
         learning.learn(store, where, values, everything=True)
 
 
-def _make_ready(where: Project, store: Store, values: Settings) -> None:
-    """See to what the next session begins with, after one has ended or something was told of one."""
+def make_ready(where: Project, store: Store, values: Settings, *, everything: bool = False) -> None:
+    """See to what the next session begins with, after one has ended or something was told of one.
+
+    Of what waits to be looked at, that is all, or as much as somebody can wait for.
+    """
     from kioku import resuming
     from kioku.knowledge import learning
 
-    learning.learn(store, where, values)
+    learning.learn(store, where, values, everything=everything)
     if where != project.own() and not settings.is_excluded(where.workdir, values.texts("capture.exclude")):
         budget, judged = values.number(settings.RESUME_BUDGET), judge(where)
         resuming.prepare(store, where, budget=budget, now=times.now_ms(), judge=judged)
@@ -100,8 +103,10 @@ def _drain(where: Project, store: Store) -> bool:
 
     What cannot be written now stays where it is.
     """
-    is_told = where != project.own() and homecoming.is_due(where)
+    is_told = where != project.own() and homeless.is_due(where)
     if is_told:
+        from kioku.capture import homecoming
+
         homecoming.bring(where, store, settings.load(where.context_dir).timeout_ms)
     if not spool.pending(settings.user_folder("state")):
         return is_told

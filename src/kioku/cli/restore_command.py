@@ -17,27 +17,36 @@ from kioku.words import counted
 _SHOWN = 20
 
 
-def restore(
-    files: tuple[str, ...], folder: str | None, *, own: bool, force: bool, dry_run: bool, as_json: bool
-) -> bool:
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """How exports are to be read: into the person's own store, of another project too, believing what they say."""
+
+    own: bool
+    force: bool
+    trust: bool
+    dry_run: bool
+
+
+def restore(files: tuple[str, ...], folder: str | None, wish: Wish, *, as_json: bool) -> bool:
     """Import exports into a project's store, or the person's own. Return whether nothing of them was left out."""
     if not files:
         raise UsageError("no file is named", hint="kioku import kioku FILE")
-    where, values = places.find(folder, own=own)
-    name = None if own or where == project.own() else str(restoring.name_of(where.root))
+    where, values = places.find(folder, own=wish.own)
+    name = None if wish.own or where == project.own() else str(restoring.name_of(where.root))
     outcomes = []
     with stores.opened() as open_stores:
-        store = None if dry_run else open_stores.open(Home(where, values, own=own, bases=()))
-        restorer = Restorer(store, name, force=force)
+        store = None if wish.dry_run else open_stores.open(Home(where, values, own=wish.own, bases=()))
+        restorer = Restorer(store, name, force=wish.force, trusted=wish.trust)
         for path in files:
             outcomes.append(restorer.take(os.path.abspath(path)))
             if store is not None:
                 sweep.sweep(store, where.run_dir, times.now_ms())
+        if store is not None:
+            places.make_ready(where, store, values, everything=True)
     if as_json:
-        print_json({"files": [msgspec.structs.asdict(outcome) for outcome in outcomes], "dry_run": dry_run})
+        print_json({"files": [msgspec.structs.asdict(outcome) for outcome in outcomes], "dry_run": wish.dry_run})
     else:
         for outcome in outcomes:
-            _report(outcome, dry_run=dry_run)
+            _report(outcome, dry_run=wish.dry_run)
     return not any(outcome.skipped_lines for outcome in outcomes)
 
 
@@ -54,6 +63,9 @@ def _report(outcome: Outcome, *, dry_run: bool) -> None:
         new = [(outcome.new_activities, "activity"), (outcome.new_turns, "turn")]
         new += [(outcome.new_archived, "archived session")] if archived else []
         print_line(("new: ", "bold"), (", ".join(counted(*amount) for amount in new), ""))
+    if outcome.only_proposed:
+        told = f"{counted(outcome.only_proposed, 'discovery')} of it accepted there, proposed here"
+        print_line((f"{told}: kioku discoveries list; --trust believes a file of your own", ""))
     if outcome.skipped_lines:
         print_line((f"left out: {outcome.skipped_lines}", "yellow"))
         for skipped in outcome.skipped[:_SHOWN]:

@@ -62,9 +62,9 @@ def pauses(db: apsw.Connection) -> Pauses:
 _COUNTS = """
 EXISTS (SELECT 1 FROM runs u JOIN sessions s ON s.seq = u.session WHERE u.stream = x.stream AND s.empty = 0)"""
 _CONVERSATIONS = f"""
-SELECT (SELECT count(*) FROM (SELECT DISTINCT stream FROM runs))
+SELECT (SELECT count(DISTINCT stream) FROM runs)
   - (SELECT count(*) FROM (SELECT DISTINCT u.stream FROM sessions s INDEXED BY sessions_empty
                            CROSS JOIN runs u ON u.session = s.seq WHERE s.empty = 1) x WHERE NOT {_COUNTS})
-  + (SELECT count(*) FROM (SELECT DISTINCT r.stream FROM archived_runs r JOIN sessions s ON s.seq = r.session
+  + (SELECT count(*) FROM (SELECT DISTINCT r.stream FROM archived_runs r CROSS JOIN sessions s ON s.seq = r.session
                            WHERE s.empty = 0) x WHERE NOT {_COUNTS})
-  - (SELECT count(*) FROM archived a JOIN sessions s ON s.seq = a.session WHERE s.empty = 0)"""
+  - (SELECT count(*) FROM archived a CROSS JOIN sessions s ON s.seq = a.session WHERE s.empty = 0)"""

@@ -88,7 +88,7 @@ def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = ()) -> 
         Known(text(kind) or "", text(content) or "", str(state), text(id), whole(at) or 0)
         for kind, content, state, id, at in db.execute(
             """SELECT type, content, state, session_id, updated_at FROM discoveries
-               WHERE (state = 'accepted' OR (state = 'proposed' AND confidence >= ?))
+               WHERE (state = 'accepted' OR (state = 'proposed' AND confidence >= ? AND provenance <> 'repository'))
                  AND NOT (type = 'issue' AND coalesce(evidence, '') LIKE '%"solution":"%')
                ORDER BY updated_at DESC, id LIMIT ?""",
             (SURE, KNOWN),

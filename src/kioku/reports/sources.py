@@ -1,7 +1,8 @@
 """Where figures about a stretch of time come from: rollups of whole days, and what is not rolled up, made on the spot.
 
-A day that is outdated, or in which a session has something that no digest tells yet, is made anew in memory by the
-rules that make the rollups. So figures are right on a store that nobody settles, and long stretches cost little.
+A day that is outdated is made anew in memory by the rules that make the rollups; what sessions without a digest have in
+a day is added to its rollup by the same rules. So figures are right on a store that nobody settles, and long stretches
+cost little, also while somebody works.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,35 +31,36 @@ class Source:
         self._whole_first, self._whole_last = -(-since // times.DAY), self.until // times.DAY - 1
         start, end = self.first * times.DAY, (self.last + 1) * times.DAY
         unsettled = rollups.undigested_within(db, start, end)
-        self._live = [part for part, _ in settling.parts(db, unsettled) if not part.empty]
         self._stale = {day for day in rollups.outdated(db) if self.first <= day <= self.last}
-        for part in self._live:
-            self._stale.update(day for day in part.days if self.first <= day <= self.last)
-        self._parts: dict[int, list[Part]] = {}
-
-    def parts(self, day: int) -> list[Part]:
-        """Return the sessions that have anything in a UTC day; empty ones have not."""
-        if day not in self._parts:
-            live = [part for part in self._live if day in part.days]
-            self._parts[day] = [*rollups.parts_of_day(self._db, day, self._names), *live]
-        return self._parts[day]
+        self._live: dict[int, list[Part]] = {}  # by day: sessions that no digest tells of
+        for part, _ in settling.parts(db, unsettled):
+            for day in () if part.empty else part.days:
+                if self.first <= day <= self.last:
+                    self._live.setdefault(day, []).append(part)
 
     def days(self) -> Iterator[Day]:
         """Return the UTC days in which there is anything, in order."""
-        stale = iter(sorted(self._stale))
-        next_stale = next(stale, None)
+        changed = iter(sorted({*self._stale, *self._live}))
+        next_changed = next(changed, None)
         for day in rollups.days(self._db, self.first, self.last):
-            while next_stale is not None and next_stale < day.day:
-                yield rollup.day(next_stale, self.parts(next_stale))
-                next_stale = next(stale, None)
-            if next_stale == day.day:
-                yield rollup.day(day.day, self.parts(day.day))
-                next_stale = next(stale, None)
-            else:
+            while next_changed is not None and next_changed < day.day:
+                yield self._made(next_changed)
+                next_changed = next(changed, None)
+            if next_changed != day.day:
                 yield day
-        while next_stale is not None:
-            yield rollup.day(next_stale, self.parts(next_stale))
-            next_stale = next(stale, None)
+                continue
+            if day.day in self._stale:
+                yield self._made(day.day)
+            else:
+                yield rollup.with_more(day, self._live[day.day], rollups.active_in(self._db, day.day))
+            next_changed = next(changed, None)
+        while next_changed is not None:
+            yield self._made(next_changed)
+            next_changed = next(changed, None)
+
+    def _made(self, day: int) -> Day:
+        parts = rollups.parts_of_day(self._db, day, self._names)
+        return rollup.day(day, [*parts, *self._live.get(day, ())])
 
     def shares(self) -> Shares:
         """Return what each client, branch, tool and file has of it."""
@@ -68,13 +70,11 @@ class Source:
         if whole:
             found = rollups.shares(self._db, whole[0], whole[-1], stale, self._names)
             found |= rollups.files(self._db, cover(whole[0], whole[-1]), stale)
-        for day in {self.first, self.last, *stale}:
+        for day in {self.first, self.last, *stale, *self._live}:
             since, until = max(self.since, day * times.DAY), min(self.until, (day + 1) * times.DAY)
-            if day in whole and day not in self._stale:
-                continue
-            _add(found, edges.shares(self._db, day, since, until, self._names))
-            live = [part for part in self._live if day in part.days]
-            _add(found, rollup.shares(live, since, until))
+            if day not in whole or day in self._stale:
+                _add(found, edges.shares(self._db, day, since, until, self._names))
+            _add(found, rollup.shares(self._live.get(day, ()), since, until))
         for (kind, _), share in found.items():
             # What was counted on a branch is of a session whose time is known, even where none of it was spent there.
             if kind == BRANCH and share.active_ms is None and not share.is_nothing:
@@ -86,10 +86,10 @@ class Source:
         whole = {day: by for day, by in weights.items() if self._whole_first <= day <= self._whole_last}
         settled = {day: by for day, by in whole.items() if day not in self._stale}
         found = rollups.weighted_files(self._db, settled, read, edit, self._names)
-        for day in sorted(weights.keys() - settled.keys()):
+        for day in sorted((weights.keys() - settled.keys()) | (weights.keys() & self._live.keys())):
             since, until = max(self.since, day * times.DAY), min(self.until, (day + 1) * times.DAY)
-            parts = edges.shares(self._db, day, since, until, self._names)
-            _add(parts, rollup.shares([part for part in self._live if day in part.days], since, until))
+            parts = {} if day in settled else edges.shares(self._db, day, since, until, self._names)
+            _add(parts, rollup.shares(self._live.get(day, ()), since, until))
             for (kind, path), share in parts.items():
                 if kind == FILE and (touches := read * share.reads + edit * share.edits):
                     found[path] = found.get(path, 0.0) + touches * weights[day]

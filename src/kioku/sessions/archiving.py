@@ -10,9 +10,8 @@ import apsw
 
 from kioku.redaction import redact
 from kioku.sessions import edits, settling
-from kioku.store import activities, archive, keepsake, rollups, sessions
+from kioku.store import activities, archive, rollups, sessions
 from kioku.store.names import Names
-from kioku.store.portable import Archived, Redactor
 from kioku.summaries import Part
 
 AT_ONCE = 200  # sessions in one transaction: others wait for it
@@ -60,16 +59,6 @@ def _mark(db: apsw.Connection, row: sessions.Row, now: int) -> None:
     sessions.amend(db, seen.id, edits.EDITED, {"through": seen.last_activity_at, "set": changes}, now=now)
     sessions.update(db, row.seq, {"status": "archived", "amended": 1, "updated_at": now})
     sessions.reproject(db, row.seq)
-
-
-def take_over(db: apsw.Connection, found: Archived, keys: Iterable[int], *, project_id: str, hide: Redactor) -> int:
-    """Put another store's archived session, whose streams are there, into this one; return the row's number."""
-    seq = keepsake.put(db, found, keys, project_id=project_id, hide=hide)
-    facts = rollups.part_facts(db, seq)
-    assert facts is not None
-    part = Part(**facts, digest=keepsake.digest(found, hide))
-    rollups.put_digest(db, part, settling.checksum(part, ()))
-    return seq
 
 
 def refresh(db: apsw.Connection, seq: int) -> None:

@@ -6,7 +6,7 @@ make of the same activity follows from the gaps alone.
 """
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final
@@ -51,12 +51,15 @@ def sensitivity(
         span(t) = active + sum of gaps < t
     """
     gaps = sorted(gaps_ms)
-    sums = [0, *accumulate(gaps)]
-    rows = []
-    for timeout in timeouts:
+    rows = {}
+    before, span_ms = 0, active_ms
+    wanted = list(timeouts)
+    for timeout in sorted(set(wanted)):
         inside = bisect_left(gaps, timeout)
-        rows.append(Row(timeout, streams + len(gaps) - inside, active_ms + sums[inside]))
-    return rows
+        span_ms += sum(gaps[before:inside])
+        before = inside
+        rows[timeout] = Row(timeout, streams + len(gaps) - inside, span_ms)
+    return [rows[timeout] for timeout in wanted]
 
 
 class Component(msgspec.Struct, frozen=True):
@@ -105,12 +108,13 @@ def mixture(gaps_ms: Iterable[int]) -> Mixture | None:
     sqrt(2) |m1 - m2| / sqrt(s1^2 + s2^2), is above 2, each holds at least 5 % of the gaps, and between their means the
     density falls to a third of the lower peak or less. Gaps of no length are left out.
 
-    The answer depends on the set of gaps alone. Logarithms are summed up in 128 bins first, each by its mean, so the
-    work of a round does not grow with their number.
+    The answer depends on the set of gaps alone. They are put in 128 bins first, equally wide in their logarithm, and
+    each of these stands by its mean gap: so the work of a round does not grow with their number.
 
     Source: K. Ashman, C. Bird, S. Zepf, "Detecting bimodality in astronomical datasets", AJ 108 (1994).
     """
-    gaps = sorted(gap for gap in gaps_ms if 0 < gap <= _LONGEST)
+    gaps = sorted(gaps_ms)
+    gaps = gaps[bisect_right(gaps, 0) : bisect_right(gaps, _LONGEST)]
     if len(gaps) < ENOUGH or math.log(gaps[-1] / gaps[0]) < _NARROWEST:
         return None
     bins = _binned(gaps)
@@ -135,7 +139,7 @@ def _binned(gaps: Sequence[int]) -> _Bins:
     for number in range(1, _BINS + 1):
         until = len(gaps) if number == _BINS else bisect_left(gaps, gaps[0] * ratio**number, since)
         if until > since:
-            found.append((math.fsum(map(math.log, gaps[since:until])) / (until - since), until - since))
+            found.append((math.log(sum(gaps[since:until]) / (until - since)), until - since))
         since = until
     return found
 

@@ -8,6 +8,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise
+from operator import add
 from typing import Final
 
 from kioku import times
@@ -74,6 +75,25 @@ def day(number: int, parts: Iterable[Part]) -> Day:
     found.lengths.extend(chain.from_iterable(sorted(lengths)))
     found.gaps.extend(chain.from_iterable(sorted(gaps)))
     return found
+
+
+def with_more(rolled: Day, parts: Iterable[Part], active: Iterable[Stretch]) -> Day:
+    """Return the rollup of a UTC day with further sessions; `active` are the stretches of those that are in it."""
+    parts = list(parts)
+    more = day(rolled.day, parts)
+    begin = AT["together"]
+    slots = array("Q", map(add, rolled.slots, more.slots))
+    slots[begin : begin + SLOTS] = array("Q", bytes(8 * SLOTS))
+    theirs = (s for part in parts for s in part.digest.stretches if s.clock == ACTIVE_CLOCK)
+    for stretch in union([*active, *theirs]):
+        _spread(slots, begin, stretch, rolled.day * times.DAY)
+    lengths, gaps = _merged(rolled.lengths, more.lengths), _merged(rolled.gaps, more.gaps)
+    return Day(day=rolled.day, slots=slots, lengths=lengths, gaps=gaps)
+
+
+def _merged(one: "array[int]", other: "array[int]") -> "array[int]":
+    pairs = sorted([*zip(one[::2], one[1::2], strict=True), *zip(other[::2], other[1::2], strict=True)])
+    return array("Q", chain.from_iterable(pairs))
 
 
 _CLOCKS: Final = {ACTIVE_CLOCK: AT["active"], AGENT_CLOCK: AT["agent"], WAITING_CLOCK: AT["waiting"]}

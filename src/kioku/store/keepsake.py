@@ -16,9 +16,10 @@ from kioku.store import archive, barred, forgotten, merges, rollups, sessions
 from kioku.store.connection import one
 from kioku.store.merges import Member
 from kioku.store.names import Names
-from kioku.store.portable import CLOCKS, KINDS, Archived, Redactor
+from kioku.store.portable import CLOCKS, KINDS, Archived
 from kioku.store.portable import Member as Piece
 from kioku.store.redacting import leaves
+from kioku.store.redactor import Redactor
 from kioku.store.values import count, text, whole
 from kioku.summaries import EDIT, READ, Digest, Stretch, Tally
 

@@ -4,15 +4,15 @@ What is read is checked here: every number lies where numbers of its kind can li
 Keys are 16 hexadecimal digits, since many programs that read JSON know no whole numbers of 64 bits.
 """
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from kioku.models import SOURCES, Report
-from kioku.redaction import Redacted, redact
+from kioku.redaction import redact
 from kioku.store import plausible
+from kioku.store.redactor import Redactor
 from kioku.store.values import FARTHEST
 from kioku.summaries import (
     ACTIVE_CLOCK,
@@ -27,9 +27,10 @@ from kioku.summaries import (
 )
 
 FORMAT: Final = "kioku-sessions"
-VERSION: Final = 2
+VERSION: Final = 3
 
 KEYS_IN_A_LINE: Final = 1_000
+LONGEST_DIGEST: Final = 64  # bytes
 
 CLOCKS: Final = {ACTIVE_CLOCK: "active", AGENT_CLOCK: "agent", WAITING_CLOCK: "waiting"}
 KINDS: Final = {
@@ -268,6 +269,27 @@ class Discovery(_Line, frozen=True, kw_only=True, tag="discovery"):
     evidence: Text | None = None
 
 
+class Succession(_Line, frozen=True, kw_only=True, tag="succession"):
+    """A discovery took another's place, or is only proposed to where nobody has decided."""
+
+    id: Name
+    superseded_by: Name
+    decided_at: Instant | None = None
+
+
+class Refinement(_Line, frozen=True, kw_only=True, tag="refinement"):
+    """A model was asked about a session as it was with that digest."""
+
+    session: Name
+    model: Name
+    digest: Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{2}){1,64}\Z")]
+    asked_at: Instant
+    found: Count
+    dropped: Count
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+
+
 class Item(_Line, frozen=True, kw_only=True, tag="item"):
     """What is known of the project and has a place in what an assistant is shown of it."""
 
@@ -299,8 +321,8 @@ class End(_Line, frozen=True, kw_only=True, tag="end"):
 
 
 Line = (
-    Stream | Sighting | Span | Kept | Archived | Id | Told | Quarantined | Turn | Usage | Amendment | Discovery | Item
-    | Derived | End
+    Stream | Sighting | Span | Kept | Archived | Id | Told | Quarantined | Turn | Usage | Amendment | Discovery
+    | Succession | Refinement | Item | Derived | End
 )  # fmt: skip
 
 NUMBERS: Final = {name: number for number, name in SOURCES.items()}
@@ -350,30 +372,6 @@ def key_number(text: str) -> int:
     """Read a key."""
     number = int(text, 16)
     return number - (1 << 64) if number >> 63 else number
-
-
-class Redactor:
-    """Redacts names, each once: hundreds of thousands of lines share a few."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Redacted] = {}
-
-    def __call__(self, text: str) -> Redacted:
-        """Return a text without secrets."""
-        known = self._known.get(text)
-        if known is None:
-            if len(self._known) > 10_000:
-                self._known.clear()
-            known = self._known[text] = redact(text)
-        return known
-
-    def maybe(self, text: str | None) -> Redacted | None:
-        """Return a text without secrets, if there is one."""
-        return None if text is None else self(text)
-
-    def all(self, texts: Iterable[str]) -> list[str]:
-        """Return texts without secrets."""
-        return [self(text) for text in texts]
 
 
 def report(line: Told, hide: Redactor) -> Report:

@@ -14,8 +14,9 @@ import apsw
 
 from kioku.redaction import Redacted
 from kioku.store.names import Names, intern
-from kioku.store.values import text, whole
+from kioku.store.values import FARTHEST, text, whole
 from kioku.summaries import (
+    ACTIVE_CLOCK,
     BRANCH,
     CLIENT,
     COLUMNS,
@@ -160,6 +161,14 @@ def parts_of_day(db: apsw.Connection, day: int, names: Names) -> Iterator[Part]:
             yield Part(**facts, digest=digest_of(db, seq, names))
 
 
+def active_in(db: apsw.Connection, day: int) -> list[Stretch]:
+    """Return the active stretches of the digested sessions that have anything in a UTC day."""
+    query = """SELECT c.clock, c.since, c.until FROM session_days d
+               JOIN sessions s ON s.seq = d.session AND s.digest IS NOT NULL AND s.empty = 0
+               JOIN clocks c ON c.session = d.session AND c.clock = ? WHERE d.day = ?"""
+    return [Stretch(*row) for row in db.execute(query, (ACTIVE_CLOCK, day))]
+
+
 def clear(db: apsw.Connection) -> None:
     """Forget every digest and rollup: all of them are made again, but for the digests of archived sessions."""
     db.execute("UPDATE sessions SET digest = NULL WHERE seq NOT IN (SELECT session FROM archived)")
@@ -264,8 +273,9 @@ def weighted_files(
     first = min(weights)
     factors = [weights.get(day, 0.0) for day in range(first, max(weights) + 1)]
     sums: dict[int, float] = {}
-    query = "SELECT day, path, ? * reads + ? * edits FROM day_files WHERE day BETWEEN ? AND ?"
-    for day, path, weighs in db.execute(query, (read, edit, first, max(weights))):
+    query = """SELECT day, path, ?1 * reads + ?2 * edits AS weighs FROM day_files
+               WHERE day BETWEEN ?3 AND ?4 AND weighs BETWEEN 0 AND ?5"""
+    for day, path, weighs in db.execute(query, (read, edit, first, max(weights), FARTHEST)):
         if touches := weighs * factors[day - first]:
             sums[path] = sums.get(path, 0.0) + touches
     names.load(sums)

@@ -1,7 +1,8 @@
 """Uniting what an export holds with what a store has: streams, sightings, ids, amendments, and what was learned.
 
-Of two versions of one thing the same stands whichever came first, so the order of imports has no part in the result.
-What is there already stays as it is. Every function works inside the caller's transaction.
+Of two versions of one thing the same stands whichever came first, so the order of imports has no part in the result;
+only of discoveries, in files that the person does not vouch for, the first stands. What is there already stays as it
+is. Every function works inside the caller's transaction.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,8 @@ import apsw
 from kioku.redaction import Redacted, redact
 from kioku.store import activities, archive, barred, forgotten, rollups
 from kioku.store.connection import one
-from kioku.store.portable import Amendment, Discovery, Item
+from kioku.store.discoveries import ACCEPTED, PROPOSED, SUPERSEDED
+from kioku.store.portable import Amendment, Discovery, Item, Refinement, Succession
 from kioku.store.sessions import json_text
 from kioku.store.values import count
 
@@ -142,21 +144,57 @@ def keep(db: apsw.Connection, keys: Iterable[int]) -> None:
             barred.fold(db, key, None)
 
 
-def discovery(db: apsw.Connection, found: Discovery) -> None:
-    """Unite a discovery: of two versions the later stands, as text of the repository: anybody may have written it.
+def discovery(db: apsw.Connection, found: Discovery, *, trusted: bool) -> bool:
+    """Unite a discovery; return whether one that was accepted there is only proposed here.
 
-    One that is here in the same words keeps the authority that it has.
+    Of a trusted file the later of two versions stands, with the authority that it had. Any other may have been written
+    by anybody: what is here stands, and what is new is the repository's word, and for the person to accept.
     """
     if found.session is not None and forgotten.has_session(db, found.session):
-        return
-    here = db.execute("SELECT content, provenance FROM discoveries WHERE id = ?", (found.id,)).fetchone()
-    authority = here[1] if here is not None and here[0] == found.content else "repository"
+        return False
+    is_here = db.execute("SELECT 1 FROM discoveries WHERE id = ?", (found.id,)).fetchone() is not None
+    if is_here and not trusted:
+        return False
+    is_lowered = found.state == ACCEPTED and not trusted
     _newest(db, "discoveries", "updated_at", {
         "id": redact(found.id), "session_id": _maybe(found.session), "type": redact(found.kind),
         "content": redact(found.content), "module": _maybe(found.module), "confidence": found.confidence,
-        "state": redact(found.state), "provenance": authority, "evidence": _maybe(found.evidence),
+        "state": redact(PROPOSED if is_lowered else found.state),
+        "provenance": redact(found.provenance) if trusted else "repository", "evidence": _maybe(found.evidence),
         "created_at": found.created_at, "updated_at": found.updated_at,
     })  # fmt: skip
+    return is_lowered
+
+
+def succession(db: apsw.Connection, found: Succession, *, trusted: bool) -> None:
+    """Unite which discovery takes another's place, where both are here and nobody here has decided otherwise.
+
+    What a file decides that is not trusted is only proposed.
+    """
+    states = dict(db.execute("SELECT id, state FROM discoveries WHERE id IN (?, ?)", (found.id, found.superseded_by)))
+    is_decided = found.decided_at is not None and (trusted or states.get(found.id) == SUPERSEDED)
+    if len(states) == 2 and (is_decided or states[found.id] != SUPERSEDED):
+        db.execute(
+            """INSERT INTO successions VALUES (?, ?, ?) ON CONFLICT (id, superseded_by)
+               DO UPDATE SET decided_at = coalesce(max(decided_at, excluded.decided_at), decided_at,
+                                                   excluded.decided_at)""",
+            (redact(found.id), redact(found.superseded_by), found.decided_at if is_decided else None),
+        )
+
+
+def refinement(db: apsw.Connection, found: Refinement) -> None:
+    """Unite that a model was asked about a session: the latest time stands."""
+    if forgotten.has_session(db, found.session):
+        return
+    db.execute(
+        """INSERT INTO refinements VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (session_id, model)
+           DO UPDATE SET digest = ?3, asked_at = ?4, input_tokens = ?5, output_tokens = ?6, found = ?7, dropped = ?8
+           WHERE asked_at < ?4""",
+        (
+            redact(found.session), redact(found.model), bytes.fromhex(found.digest), found.asked_at, found.input_tokens,
+            found.output_tokens, found.found, found.dropped,
+        ),
+    )  # fmt: skip
 
 
 def item(db: apsw.Connection, found: Item) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import apsw
 
 from kioku.redaction import redact
-from kioku.store.portable import Discovery, Item
+from kioku.store.portable import LONGEST_DIGEST, Discovery, Item, Refinement, Succession
 from kioku.store.values import FARTHEST, count, text, whole
 
 _FIELDS: Final = """id, type, content, state, created_at, updated_at, session_id, module, confidence, provenance,
@@ -15,9 +15,10 @@ _PLACES: Final = """id, type, content, status, metadata_json, score, recency_fac
                     last_accessed_at, tokens, created_at, updated_at"""
 
 
-def lines(db: apsw.Connection, ids: Iterable[str] | None) -> Iterator[Discovery | Item]:
+def lines(db: apsw.Connection, ids: Iterable[str] | None) -> Iterator[Discovery | Succession | Refinement | Item]:
     """Return every discovery and item, or, of a part, the discoveries of the sessions with some ids."""
     wanted = None if ids is None else set(ids)
+    told = set[str]()
     for row in db.execute(f"SELECT {_FIELDS} FROM discoveries WHERE typeof(id) = 'text' ORDER BY id"):
         id, kind, content, state, created, updated, session, module, confidence, provenance, evidence = row
         if wanted is None or session in wanted:
@@ -25,6 +26,19 @@ def lines(db: apsw.Connection, ids: Iterable[str] | None) -> Iterator[Discovery 
                 id=redact(id), kind=_known(kind), content=_known(content), state=_known(state),
                 created_at=count(created), updated_at=count(updated), session=_maybe(session), module=_maybe(module),
                 confidence=_real(confidence), provenance=_known(provenance), evidence=_maybe(evidence),
+            )  # fmt: skip
+            told.add(id)
+    for id, by, at in db.execute("SELECT id, superseded_by, decided_at FROM successions ORDER BY id, superseded_by"):
+        if id in told and by in told:
+            yield Succession(id=redact(id), superseded_by=redact(by), decided_at=whole(at))
+    for session, model, digest, at, given, made, found, dropped in db.execute(
+        "SELECT * FROM refinements ORDER BY session_id, model"
+    ):
+        if (wanted is None or session in wanted) and isinstance(digest, bytes) and 0 < len(digest) <= LONGEST_DIGEST:
+            yield Refinement(
+                session=redact(session), model=redact(model), digest=digest.hex(), asked_at=count(at),
+                input_tokens=_positive(given), output_tokens=_positive(made), found=count(found),
+                dropped=count(dropped),
             )  # fmt: skip
     if wanted is not None:
         return

@@ -17,8 +17,9 @@ from kioku.reports.export.chosen import Chosen, with_folder
 from kioku.reports.sessions import Judge
 from kioku.store import activities, archive, keepsake, portable
 from kioku.store.connection import one
-from kioku.store.portable import Head, Line, Redactor
+from kioku.store.portable import Head, Line
 from kioku.store.redacting import leaves
+from kioku.store.redactor import Redactor
 from kioku.store.values import count, text, whole
 
 _FIRST: Final = -(1 << 63)

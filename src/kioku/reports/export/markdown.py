@@ -42,12 +42,12 @@ def _totals(figures: Statistics) -> Iterator[str]:
     clocks, lengths = figures.clocks, figures.lengths
     facts = [
         ("sessions", str(figures.sessions)),
-        ("active (sum over sessions)", times.duration_text(clocks.active_ms)),
-        ("active (at least one session)", times.duration_text(clocks.union_ms)),
-        ("agent", times.duration_text(clocks.agent_ms)),
-        ("waiting", times.duration_text(clocks.waiting_ms)),
+        ("active (sum over sessions)", times.work_text(clocks.active_ms)),
+        ("active (at least one session)", times.work_text(clocks.union_ms)),
+        ("agent", times.work_text(clocks.agent_ms)),
+        ("waiting", times.work_text(clocks.waiting_ms)),
         ("average, median, longest", ", ".join(
-            times.duration_text(length) for length in (lengths.average_ms, lengths.median_ms, lengths.longest_ms))),
+            times.work_text(length) for length in (lengths.average_ms, lengths.median_ms, lengths.longest_ms))),
         ("tool calls", str(figures.calls)), ("prompts", str(figures.prompts)),
         ("reads, edits", f"{figures.reads}, {figures.edits}"),
     ]  # fmt: skip
@@ -68,7 +68,7 @@ def _files(files: list[Share]) -> Iterator[str]:
 def _row(session: Session) -> str:
     cells = (
         code(session.id), times.local_text(session.started_at), session.status,
-        times.duration_text(session.span_ms), times.duration_text(session.active_ms), code(session.client),
+        times.duration_text(session.span_ms), times.work_text(session.active_ms), code(session.client),
         code(session.branch), str(session.files), str(session.tool_calls), escaped(session.title or ""),
     )  # fmt: skip
     return f"| {' | '.join(cells)} |\n"
