@@ -6,8 +6,8 @@ The format of the folder is in docs/search.md. Conversations are recorded by the
 session, and indexed as always; the questions are asked as `kioku search` asks them.
 """
 
-import json
 import datetime
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -113,7 +113,9 @@ class Plain:
         words = "".join(c if c.isalnum() else " " for c in question.text).split()
         query = "SELECT id FROM t WHERE t MATCH ? AND part IS ? ORDER BY rank LIMIT ?"
         if question.group is None:
-            query = query.replace("part IS ?", "?2 IS NULL").replace("LIMIT ?", "LIMIT ?3").replace("MATCH ?", "MATCH ?1")
+            query = (
+                query.replace("part IS ?", "?2 IS NULL").replace("LIMIT ?", "LIMIT ?3").replace("MATCH ?", "MATCH ?1")
+            )
         match = " OR ".join(f'"{word}"' for word in words) or '""'
         return [row[0] for row in self._db.execute(query, (match, question.group, DEPTH))]
 
@@ -127,9 +129,7 @@ def questions_of(folder: Path) -> Iterator[Question]:
             yield Question(told["question"], conversations, turns_wanted, told.get("group"))
 
 
-def record_all(
-    conversations: Sequence[dict[str, Any]], work: Path
-) -> tuple[Store, dict[str, str], dict[int, str]]:
+def record_all(conversations: Sequence[dict[str, Any]], work: Path) -> tuple[Store, dict[str, str], dict[int, str]]:
     """Record conversations in a new store; return it, which session is which of them, and which turn is which."""
     where = places.find(str(work), [], str(work))
     places.prepare(where)

@@ -1,4 +1,4 @@
-"""Finding: the one search behind `kioku search` and `context_search`, over what is stored and what is in the project."""
+"""Finding: the one search behind `kioku search` and `context_search`, over the store and the project's code."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -100,9 +100,7 @@ def _symbols(
     from kioku.workspace import symbols
 
     try:
-        found = symbols.definitions(
-            where.workdir, symbols.names(query.text), protected=protected, cancelled=cancelled
-        )
+        found = symbols.definitions(where.workdir, symbols.names(query.text), protected=protected, cancelled=cancelled)
     except ToolError:
         return []  # without ripgrep there are no symbols; everything else was found
     hits = []

@@ -21,7 +21,9 @@ _DATED = {"session": "began", "turn": "said", "discovery": "found", "file": "las
 @project_option
 @own_option
 @json_option
-@click.option("--type", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this; may be given more than once.")
+@click.option(
+    "--type", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this; may be given more than once."
+)
 @click.option("--date", metavar="DATES", help="Only sessions begun then: last week, 2026-03, 2026-03-01..2026-03-14.")
 @click.option("--module", help="Only sessions that touched a file of this module, and what is of it.")
 @click.option("--client", help="Only this client's.")

@@ -81,7 +81,8 @@ def _structured(found: "Found") -> dict[str, Any]:
     results = [
         {
             **msgspec.structs.asdict(hit), "title": _quoted(hit.title), "snippet": _quoted(hit.snippet),
-            "why": _quoted(hit.why), "opens": _quoted(hit.opens), "state": None if hit.state is None else clean(hit.state),
+            "why": _quoted(hit.why), "opens": _quoted(hit.opens),
+            "state": None if hit.state is None else clean(hit.state),
             "path": None if hit.path is None else _quoted(hit.path),
         }
         for hit in found.hits

@@ -76,7 +76,7 @@ def _index_stream(db: apsw.Connection, stream: int, since: int, most: int | None
         for id, length in list(_known_lengths(db, talk)):
             _remove(db, id, length)
         db.execute("DELETE FROM talks WHERE id = ?", (talk,))
-    for start, end in zip(starts, [*starts[1:], _ENDLESS], strict=True):
+    for start, end in zip(starts, [*starts[1:], _ENDLESS], strict=False):
         if end <= since:
             continue
         first = max(start, since)
@@ -109,7 +109,9 @@ def _index_talk(
         db.execute("INSERT INTO talks (stream, since, length) VALUES (?, ?, 0)", (stream, start))
     talk = db.last_insert_rowid() if row is None else int(row[0])
     base, beyond = talk << SHIFT, (talk + 1) << SHIFT
-    query = "SELECT id, turn, at, start, checksum, length FROM passages WHERE id >= ? AND id < ? AND at >= ? ORDER BY id"
+    query = (
+        "SELECT id, turn, at, start, checksum, length FROM passages WHERE id >= ? AND id < ? AND at >= ? ORDER BY id"
+    )
     known = list(db.execute(query, (base, beyond, since)))
     before = one(db, "SELECT max(id) FROM passages WHERE id >= ? AND id < ?", (base, known[0][0] if known else beyond))
     next_id = base if before[0] is None else before[0] + 1

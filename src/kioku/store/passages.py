@@ -1,7 +1,7 @@
 """What of a conversation's text is indexed, and in which pieces. Pure rules.
 
-A passage is a turn, or a piece of a long one. Beside its own words it is found by its date in words, by the parts of the
-identifiers in it, and by pairs of signs of scripts that are written without spaces.
+A passage is a turn, or a piece of a long one. Beside its own words it is found by its date in words, by the parts of
+the identifiers in it, and by pairs of signs of scripts that are written without spaces.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
--- 74 tables, views, indexes and triggers
+-- 94 tables, views, indexes and triggers
 
 -- view activities, of activities
 CREATE VIEW activities AS
@@ -112,6 +112,9 @@ CREATE INDEX folded_by_session ON folded (session);
 -- table forgotten, of forgotten
 CREATE TABLE forgotten (hash BLOB PRIMARY KEY, until INTEGER) WITHOUT ROWID;
 
+-- table indexed, of indexed
+CREATE TABLE indexed (passages INTEGER NOT NULL, length INTEGER NOT NULL);
+
 -- table merge_groups, of merge_groups
 CREATE TABLE merge_groups (id TEXT PRIMARY KEY, held TEXT NOT NULL, merged_at INTEGER NOT NULL) WITHOUT ROWID;
 
@@ -158,6 +161,29 @@ CREATE TABLE owners (
   started_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- table passage_words, of passage_words
+CREATE VIRTUAL TABLE passage_words USING fts5(
+  text, parts, date, content='', contentless_delete=1, tokenize='porter unicode61 remove_diacritics 2'
+);
+
+-- table passage_words_config, of passage_words_config
+CREATE TABLE 'passage_words_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+
+-- table passage_words_data, of passage_words_data
+CREATE TABLE 'passage_words_data'(id INTEGER PRIMARY KEY, block BLOB);
+
+-- table passage_words_docsize, of passage_words_docsize
+CREATE TABLE 'passage_words_docsize'(id INTEGER PRIMARY KEY, sz BLOB, origin INTEGER);
+
+-- table passage_words_idx, of passage_words_idx
+CREATE TABLE 'passage_words_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+
+-- table passages, of passages
+CREATE TABLE passages (
+  id INTEGER PRIMARY KEY, turn INTEGER NOT NULL, at INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
+  checksum INTEGER NOT NULL
+);
+
 -- table quarantine, of quarantine
 CREATE TABLE quarantine (
   key INTEGER NOT NULL, source INTEGER NOT NULL, stream_key TEXT NOT NULL, at INTEGER NOT NULL, report TEXT NOT NULL,
@@ -189,8 +215,22 @@ CREATE TABLE runs (
   session INTEGER NOT NULL REFERENCES sessions(seq) ON DELETE CASCADE, PRIMARY KEY (stream, since)
 ) WITHOUT ROWID;
 
+-- trigger runs_added, of runs
+CREATE TRIGGER runs_added AFTER INSERT ON runs
+WHEN EXISTS (SELECT 1 FROM turns WHERE stream = new.stream AND at >= new.since) BEGIN
+  INSERT INTO unindexed VALUES (new.stream, new.since)
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+END;
+
 -- index runs_by_session, of runs
 CREATE INDEX runs_by_session ON runs (session);
+
+-- trigger runs_removed, of runs
+CREATE TRIGGER runs_removed AFTER DELETE ON runs
+WHEN EXISTS (SELECT 1 FROM talks WHERE stream = old.stream AND since = old.since) BEGIN
+  INSERT INTO unindexed VALUES (old.stream, old.since)
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+END;
 
 -- table session_days, of session_days
 CREATE TABLE session_days (
@@ -284,6 +324,9 @@ CREATE TABLE sources (
 -- index sqlite_autoindex_streams_1, of streams
 ;
 
+-- index sqlite_autoindex_talks_1, of talks
+;
+
 -- table stream_spans, of stream_spans
 CREATE TABLE stream_spans (
   stream INTEGER NOT NULL REFERENCES streams(id), since INTEGER NOT NULL, conversation INTEGER REFERENCES streams(id),
@@ -307,6 +350,12 @@ CREATE TABLE successions (
   id TEXT NOT NULL, superseded_by TEXT NOT NULL, decided_at INTEGER, PRIMARY KEY (id, superseded_by)
 ) WITHOUT ROWID;
 
+-- table talks, of talks
+CREATE TABLE talks (
+  id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, since INTEGER NOT NULL, length INTEGER NOT NULL,
+  UNIQUE (stream, since)
+);
+
 -- table timeouts, of timeouts
 CREATE TABLE timeouts (
   stream INTEGER NOT NULL REFERENCES streams(id), since INTEGER NOT NULL, timeout_ms INTEGER NOT NULL,
@@ -326,11 +375,54 @@ CREATE TABLE turns (
   source INTEGER NOT NULL, role TEXT NOT NULL, text TEXT NOT NULL, model INTEGER
 );
 
+-- trigger turns_added, of turns
+CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN
+  INSERT INTO unindexed SELECT stream, min(at) FROM turns WHERE key = new.key GROUP BY stream
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+END;
+
 -- index turns_by_key, of turns
 CREATE UNIQUE INDEX turns_by_key ON turns (key, source);
 
 -- index turns_by_stream, of turns
 CREATE INDEX turns_by_stream ON turns (stream, at);
+
+-- trigger turns_changed, of turns
+CREATE TRIGGER turns_changed AFTER UPDATE OF stream, at, text ON turns BEGIN
+  INSERT INTO unindexed VALUES (old.stream, min(old.at, new.at))
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+  INSERT INTO unindexed VALUES (new.stream, min(old.at, new.at))
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+END;
+
+-- trigger turns_hidden, of reports
+CREATE TRIGGER turns_hidden AFTER UPDATE OF hidden ON reports WHEN old.hidden IS NOT new.hidden BEGIN
+  INSERT INTO unindexed SELECT stream, at FROM turns WHERE key = new.key AND source = new.source
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+END;
+
+-- trigger turns_hidden_anew, of reports
+CREATE TRIGGER turns_hidden_anew AFTER INSERT ON reports WHEN new.hidden IS NOT NULL BEGIN
+  INSERT INTO unindexed SELECT stream, at FROM turns WHERE key = new.key AND source = new.source
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+END;
+
+-- trigger turns_removed, of turns
+CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN
+  INSERT INTO unindexed VALUES (old.stream, old.at)
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+  INSERT INTO unindexed SELECT stream, min(at) FROM turns WHERE key = old.key GROUP BY stream
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+END;
+
+-- trigger turns_shown, of reports
+CREATE TRIGGER turns_shown AFTER DELETE ON reports WHEN old.hidden IS NOT NULL BEGIN
+  INSERT INTO unindexed SELECT stream, at FROM turns WHERE key = old.key AND source = old.source
+  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
+END;
+
+-- table unindexed, of unindexed
+CREATE TABLE unindexed (stream INTEGER PRIMARY KEY, since INTEGER NOT NULL);
 
 -- table usage, of usage
 CREATE TABLE usage (
@@ -340,6 +432,12 @@ CREATE TABLE usage (
 
 -- index usage_by_stream, of usage
 CREATE INDEX usage_by_stream ON usage (stream, at);
+
+-- table word_counts, of word_counts
+CREATE VIRTUAL TABLE word_counts USING fts5vocab(passage_words, row);
+
+-- table word_places, of word_places
+CREATE VIRTUAL TABLE word_places USING fts5vocab(passage_words, instance);
 
 -- table year_files, of year_files
 CREATE TABLE year_files (

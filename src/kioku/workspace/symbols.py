@@ -57,7 +57,9 @@ def definitions(
     if not sought:
         return []
     alternatives = "|".join(sought)
-    pattern = rf"\b(?:{_KEYWORDS})\s+(?:\([^)]*\)\s*)?\w*(?:{alternatives})\w*|^\s*(?:{alternatives})\s*(?::=|=\s*(?:async\s*)?(?:\(|function\b|lambda\b))"
+    keyword = rf"\b(?:{_KEYWORDS})\s+(?:\([^)]*\)\s*)?\w*(?:{alternatives})\w*"
+    assigned = rf"^\s*(?:{alternatives})\s*(?::=|=\s*(?:async\s*)?(?:\(|function\b|lambda\b))"
+    pattern = f"{keyword}|{assigned}"
     found = grep(
         root, pattern, ignore_case=True, max_matches=_MOST, deadline_s=DEADLINE_S, protected=protected,
         cancelled=cancelled,

@@ -1,13 +1,12 @@
 """Finding discoveries, files and titles: there are few of them beside turns, so they are looked through as they are."""
 
-import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 import apsw
 import msgspec
 
-from kioku.reports.search import snippets
+from kioku.reports.search import postings, snippets
 from kioku.reports.search.asking import Word
 from kioku.reports.search.wanted import DISCOVERY, END, FILE, START, Hit, Query
 from kioku.words import counted
@@ -33,7 +32,11 @@ def discoveries(db: apsw.Connection, words: Sequence[Word], wanted: Query, ids: 
     stems = _stems(db, words)
     sought, values = _any_of("content || ' ' || ifnull(module, '')", stems)
     conditions = f"({sought})"
-    for sql, value in (("created_at >= ?", wanted.since), ("created_at < ?", wanted.until), ("module = ?", wanted.module)):
+    for sql, value in (
+        ("created_at >= ?", wanted.since),
+        ("created_at < ?", wanted.until),
+        ("module = ?", wanted.module),
+    ):
         if value is not None:
             conditions += f" AND {sql}"
             values.append(value)
@@ -78,7 +81,8 @@ def files(
     best = dict(sorted(kept.items(), key=lambda one: (-one[1][0], len(one[1][1])))[:_MOST])
     if not best:
         return []
-    query = """SELECT f.path, f.session, s.id, f.reads, f.edits, f.last_at FROM touched f JOIN sessions s ON s.seq = f.session
+    query = """SELECT f.path, f.session, s.id, f.reads, f.edits, f.last_at
+               FROM touched f JOIN sessions s ON s.seq = f.session
                WHERE f.path IN (SELECT value FROM json_each(?)) ORDER BY f.last_at"""
     last: dict[int, tuple[Any, ...]] = {}
     totals: dict[int, list[int]] = {}
@@ -126,16 +130,23 @@ def titles(db: apsw.Connection, words: Sequence[Word], seqs: Collection[int] | N
 
 def _stems(db: apsw.Connection, words: Sequence[Word]) -> list[str]:
     """Return of each word what all its forms begin with."""
-    tokenizer = db.fts5_tokenizer("porter", ["unicode61", "remove_diacritics", "2"])
     found = []
     for word in words:
-        told = tokenizer(
-            word.text.encode(), apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False
-        )
+        told = postings.tokens(db, word.text)
         plain = word.text.casefold()
-        stem = os.path.commonprefix([plain, str(told[0])]) if len(told) == 1 else plain
+        stem = _beginning(plain, told[0]) if len(told) == 1 else plain
         found.append(stem if len(stem) > 1 else plain)
     return found
+
+
+def _beginning(word: str, stem: str) -> str:
+    """Return what both begin with: a stem may end otherwise, `histori` for `history`."""
+    same = 0
+    for mine, its in zip(word, stem, strict=False):
+        if mine != its:
+            break
+        same += 1
+    return word[:same]
 
 
 def _any_of(text: str, sought: Sequence[str]) -> tuple[str, list[Any]]:
@@ -192,4 +203,3 @@ def _marked_path(path: str, sought: Sequence[str]) -> str:
 
 def _why(matched: Sequence[str]) -> str:
     return f"says {', '.join(matched[:6])}" if matched else "words like these"
-

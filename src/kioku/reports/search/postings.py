@@ -1,8 +1,8 @@
 """Where the words of a query stand, read from the index, within bounds.
 
-FTS5's own ranking counts every word's passages over the whole index and weighs each that has any of the words; in a large
-store nearly all have. Here rare words are read whole, with how often and in which column they stand; a frequent word,
-which tells passages apart only a little, is looked up just in those that have a rare one.
+FTS5's own ranking counts every word's passages over the whole index and weighs each that has any of the words; in a
+large store nearly all have. Here rare words are read whole, with how often and in which column they stand; a frequent
+word, which tells passages apart only a little, is looked up just in those that have a rare one.
 """
 
 from collections import defaultdict
@@ -37,11 +37,11 @@ class Posting(NamedTuple):
 
 def read(db: apsw.Connection, words: Sequence[Word], talks: Collection[int] | None, shift: int) -> list[Posting]:
     """Return the postings of words and of pairs of them, in no other talks than these."""
-    tokens = _tokens(db, words)
-    plain = {word: terms[0] for word, terms in tokens.items() if len(terms) == 1 and not word.parts}
+    known = {word: terms for word in words if (terms := tokens(db, word.text))}
+    plain = {word: terms[0] for word, terms in known.items() if len(terms) == 1 and not word.parts}
     counts = {word: _count(db, term) for word, term in plain.items()}
     found: list[Posting] = []
-    for word in tokens:
+    for word in known:
         if word not in plain:
             rows = _matching(db, word.match, _PAIRS)
             found.append(Posting(word.text, 1, dict.fromkeys(rows, 1.0), len(rows), is_whole=True))
@@ -57,12 +57,13 @@ def read(db: apsw.Connection, words: Sequence[Word], talks: Collection[int] | No
             found.append(Posting(word.text, 1, _places(db, plain[word]), counts[word], is_whole=True))
         else:
             frequent.append(word)
-    known = [word for word in tokens if word not in counts or counts[word]]
-    neighbours = [(a, b) for a, b in pairwise(words) if a in known and b in known]
-    for a, b in neighbours:
+    there = [word for word in known if word not in counts or counts[word]]
+    for a, b in pairwise(words):
+        if a not in there or b not in there:
+            continue
         rows = _matching(db, asking.phrases([a, b])[0], _PAIRS)
         found.append(Posting(f"{a.text} {b.text}", 2, dict.fromkeys(rows, 1.0), len(rows), is_whole=True))
-    leading = " OR ".join([word.match for word in tokens if word not in plain] + [word.match for word in rare])
+    leading = " OR ".join([word.match for word in known if word not in plain] + [word.match for word in rare])
     for word in frequent[:_LOOKED_UP]:
         rows = _matching(db, f"({leading}) AND {{text}} : {word.match}", -1)
         found.append(Posting(word.text, 1, dict.fromkeys(rows, 1.0), counts[word], is_whole=False))
@@ -90,17 +91,11 @@ def read_near(db: apsw.Connection, words: Sequence[Word], found: Sequence[Postin
     return near
 
 
-def _tokens(db: apsw.Connection, words: Sequence[Word]) -> dict[Word, list[str]]:
-    """Return each word as the index has it; what has nothing to look for is left out."""
+def tokens(db: apsw.Connection, word: str) -> list[str]:
+    """Return a word as the index has it; nothing for what is no word to it."""
     tokenizer = db.fts5_tokenizer("porter", ["unicode61", "remove_diacritics", "2"])
-    found = {}
-    for word in words:
-        told = tokenizer(
-            word.text.encode(), apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False
-        )
-        if told:
-            found[word] = list(told)
-    return found
+    told = tokenizer(word.encode(), apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False)
+    return [str(token) for token in told]
 
 
 def _count(db: apsw.Connection, term: str) -> int:
@@ -117,5 +112,7 @@ def _places(db: apsw.Connection, term: str) -> dict[int, float]:
 
 
 def _matching(db: apsw.Connection, query: str, most: int) -> list[int]:
-    found = db.execute("SELECT rowid FROM passage_words WHERE passage_words MATCH ? ORDER BY rowid DESC LIMIT ?", (query, most))
+    found = db.execute(
+        "SELECT rowid FROM passage_words WHERE passage_words MATCH ? ORDER BY rowid DESC LIMIT ?", (query, most)
+    )
     return [row[0] for row in found]

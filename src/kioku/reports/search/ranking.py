@@ -1,8 +1,8 @@
 """How well sessions and turns fit what is asked. The design and its weights were measured: see docs/search.md.
 
 BM25 over passages, in which the words of the two neighbours on each side count 0.3, and over whole talks. A session
-scores the sum of 0.7^i times the i-th best of its ten best passages, as a part of the best session's, plus 0.3 times how
-well its talks fit as wholes; a turn scores its passage by words alone, plus 0.3 times its session.
+scores the sum of 0.7^i times the i-th best of its ten best passages, as a part of the best session's, plus 0.3 times
+how well its talks fit as wholes; a turn scores its passage by words alone, plus 0.3 times its session.
 """
 
 import heapq
@@ -72,15 +72,11 @@ def rank(db: apsw.Connection, words: Sequence[Word], sessions: Collection[int] |
     found = postings.read(db, words, talks, SHIFT)
     wholes = _wholes(db, found, postings.read_near(db, words, found), talks, length)
     weighed = _weighed(db, found, count, length / count)
-    places = _sessions_of(db, {id >> SHIFT for id, *_ in weighed} | wholes.keys())
-    passages = sorted(
-        (
-            Passage(*place, session=places[place[0] >> SHIFT], by_words=by_words, score=score)
-            for *place, by_words, score in weighed
-            if place[0] >> SHIFT in places
-        ),
-        key=lambda passage: (-passage.score, -passage.at, passage.id),
-    )
+    places = _sessions_of(db, {passage.id >> SHIFT for passage in weighed} | wholes.keys())
+    passages = [
+        passage._replace(session=places[passage.id >> SHIFT]) for passage in weighed if passage.id >> SHIFT in places
+    ]
+    passages.sort(key=lambda passage: (-passage.score, -passage.at, passage.id))
     by_session: defaultdict[int, float] = defaultdict(float)
     for talk, score in wholes.items():
         if talk in places:
@@ -99,10 +95,8 @@ def normal(scores: Mapping[int, float]) -> dict[int, float]:
     return {key: score / best for key, score in scores.items()}
 
 
-def _weighed(
-    db: apsw.Connection, found: Sequence[Posting], count: int, average: float
-) -> list[tuple[int, int, int, int, int, float, float]]:
-    """Return the passages that fit best: number, turn, instant, place, length, score by words, and by pairs too."""
+def _weighed(db: apsw.Connection, found: Sequence[Posting], count: int, average: float) -> list[Passage]:
+    """Return the passages that fit best; of which sessions they are is not said."""
     terms = []
     rough: defaultdict[int, float] = defaultdict(float)
     for posting in found:
@@ -119,14 +113,15 @@ def _weighed(
     weighed = []
     for id, turn, at, start, length in db.execute(query, (_listed(best),)):
         norm = _K1 * (1 - _B + _B * length / average)
+        borrowed = max(norm, _K1)  # a word that only neighbours have gains nothing by a short passage
         score = [0.0, 0.0]
         for of, rarity, times, own in terms:
             number = times.get(id, 0.0)
             if number and own and length > _LONG:
                 number -= _NEIGHBOUR * (own.get(id - 2, 0.0) + own.get(id + 2, 0.0))
             if number > 0:
-                score[of - 1] += rarity * number * (_K1 + 1) / (number + norm)
-        weighed.append((id, turn, at, start, length, score[0], score[0] + score[1]))
+                score[of - 1] += rarity * number * (_K1 + 1) / (number + (norm if not own or id in own else borrowed))
+        weighed.append(Passage(id, turn, at, start, length, 0, score[0], score[0] + score[1]))
     return weighed
 
 

@@ -146,9 +146,7 @@ _CONDITIONS: Final = {
 }
 
 
-def _fitting(
-    db: apsw.Connection, wanted: Query, module_of: Callable[[str], str | None] | None
-) -> set[int]:
+def _fitting(db: apsw.Connection, wanted: Query, module_of: Callable[[str], str | None] | None) -> set[int]:
     """Return the sessions, by row number, for which every filter holds."""
     given = {name: value for name in _CONDITIONS if (value := getattr(wanted, name)) is not None}
     where = " AND ".join(_CONDITIONS[name] for name in given) or "1"

@@ -35,8 +35,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     def is_filtered(self) -> bool:
         """Tell whether sessions are left out."""
         return any(
-            value is not None
-            for value in (self.since, self.until, self.client, self.branch, self.module, self.folder)
+            value is not None for value in (self.since, self.until, self.client, self.branch, self.module, self.folder)
         )
 
 
