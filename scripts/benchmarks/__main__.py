@@ -1,12 +1,18 @@
-"""Runs the benchmarks that are named, or all of them; ends with 1 when a figure misses its limit."""
+"""Runs the benchmarks that are named, or all of them; ends with 1 when a figure misses its limit.
+
+scripts/bench search FOLDER ...     only how good search is, on these conversations (docs/search.md)
+"""
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
-from scripts.benchmarks import bulk, capturing, crashes, project, recording, reporting, searching, starting
+from scripts.benchmarks import bulk, capturing, crashes, finding, project, recording, reporting, searching, starting
 from scripts.benchmarks.figures import Figure
 
-BENCHMARKS = {
+BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "start": starting.start,
     "end": starting.end,
     "read": recording.read_file,
@@ -17,6 +23,7 @@ BENCHMARKS = {
     "cleanup": bulk.cleanup,
     "reports": reporting.reports,
     "scan": project.scan,
+    "search": partial(finding.finding, []),
     "together": crashes.together,
     "kill": crashes.kill,
 }
@@ -26,6 +33,10 @@ def main(names: list[str]) -> int:
     if names == ["--list"]:
         print("\n".join(BENCHMARKS))
         return 0
+    benchmarks = dict(BENCHMARKS)
+    if names[:1] == ["search"] and names[1:]:
+        benchmarks["search"] = partial(finding.finding, [Path(name) for name in names[1:]])
+        names = ["search"]
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
@@ -33,7 +44,7 @@ def main(names: list[str]) -> int:
     missed: list[Figure] = []
     for name in names or BENCHMARKS:
         started = time.monotonic()
-        for figure in BENCHMARKS[name]():
+        for figure in benchmarks[name]():
             print(figure, flush=True)
             if not figure.is_met:
                 missed.append(figure)

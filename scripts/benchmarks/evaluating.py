@@ -131,6 +131,7 @@ def questions_of(folder: Path) -> Iterator[Question]:
 
 def record_all(conversations: Sequence[dict[str, Any]], work: Path) -> tuple[Store, dict[str, str], dict[int, str]]:
     """Record conversations in a new store; return it, which session is which of them, and which turn is which."""
+    work.mkdir(parents=True, exist_ok=True)
     where = places.find(str(work), [], str(work))
     places.prepare(where)
     store = open_store(where.store_path)
