@@ -32,7 +32,8 @@ STATISTICS = (ROOT / "docs" / "statistics.md").read_text()
 EXPORT = (ROOT / "docs" / "export.md").read_text()
 KNOWLEDGE = (ROOT / "docs" / "knowledge.md").read_text()
 RESUME = (ROOT / "docs" / "resume.md").read_text()
-ALL = (README, SESSIONS, CAPTURE, STATISTICS, EXPORT, KNOWLEDGE, RESUME)
+SEARCH = (ROOT / "docs" / "search.md").read_text()
+ALL = (README, SESSIONS, CAPTURE, STATISTICS, EXPORT, KNOWLEDGE, RESUME, SEARCH)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -109,6 +110,7 @@ def test_every_link_leads_to_a_file() -> None:
         (ROOT / "docs", EXPORT),
         (ROOT / "docs", KNOWLEDGE),
         (ROOT / "docs", RESUME),
+        (ROOT / "docs", SEARCH),
     ):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             assert (folder / target).exists(), target

@@ -107,6 +107,7 @@ def test_every_tool_gives_the_same_as_text_and_as_values(tmp_path: Path, version
         ("git_log", {}, "commits"),
         ("git_blame", {"path": "a.txt"}, "lines"),
         ("git_diff", {"ref": "HEAD~1"}, "text"),
+        ("context_search", {"query": "two"}, "note"),
         ("sessions", {}, "id"),
         ("sessions", {"action": "totals", "range": "today"}, "clocks"),
         ("remember", {"content": "Parsers return trees, and never strings."}, "id"),
