@@ -1,5 +1,6 @@
 """What search costs with 100,000 passages, how large its index is, what it costs to record, and how good it is."""
 
+import gc
 import resource
 import tempfile
 import time
@@ -93,12 +94,14 @@ def _costs(work: Path) -> Iterator[Figure]:
     began = time.perf_counter()
     store, *_ = evaluating.record_all(conversations, work)
     took = time.perf_counter() - began
+    asked = [" ".join(_asked(chance, conversations)) for _ in range(ASKED)]
+    del conversations  # a hundred thousand objects, for which each collection of garbage would be paid here
+    gc.collect()
     try:
         passages = store.read(lambda db: next(db.execute("SELECT passages FROM indexed"))[0])
         yield Figure("passages", passages, "", least=100_000)
         yield Figure("recorded and indexed", text / 1e6 / took, "MB/s")
         yield Figure("index / text", _size(store) / text, "x", 2, f"text {text / 1e6:.0f} MB")
-        asked = [" ".join(_asked(chance, conversations)) for _ in range(ASKED)]
         kinds = (SESSION, TURN, DISCOVERY, FILE)
         plain = _times(store, [Query(text=text, kinds=kinds) for text in asked])
         yield Figure("search p50", 1000 * median(plain), "ms", 25)

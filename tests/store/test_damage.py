@@ -428,10 +428,10 @@ def test_a_tracked_store_that_the_person_began_is_used(project: Path, path: Path
 
 
 def test_a_newer_schema_is_refused_untouched_and_both_versions_are_named(path: Path) -> None:
-    content = shipped(path, "CREATE TABLE from_the_future (x)", "PRAGMA user_version = 7")
-    with pytest.raises(ForeignStoreError, match=f"version 7; this Kioku knows {VERSION}"):
+    content = shipped(path, "CREATE TABLE from_the_future (x)", f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(ForeignStoreError, match=f"version {VERSION + 1}; this Kioku knows {VERSION}"):
         open_store(str(path))
     assert sorted(os.listdir(path.parent)) == [".gitignore", "run", "sessions.db"]
-    with pytest.raises(ForeignStoreError, match=f"version 7; this Kioku knows {VERSION}"):
+    with pytest.raises(ForeignStoreError, match=f"version {VERSION + 1}; this Kioku knows {VERSION}"):
         open_for_reading(str(path))
     assert path.read_bytes() == content

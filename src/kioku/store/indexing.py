@@ -16,7 +16,8 @@ from kioku.store.passages import Passage, Said, date_words, parts, passages
 from kioku.store.store import Store
 
 SHIFT: Final = 20  # bits of a passage's number that count within its talk
-AT_ONCE: Final = 50_000  # characters that are indexed in one transaction: others wait for it
+AT_ONCE: Final = 30_000  # characters that are indexed in one transaction: others wait for it
+_PAUSE_S: Final = 0.001  # between transactions, so that whoever waits to write comes in
 _LOOK: Final = 100  # characters that are as long to index as a stream is to look at
 _ENDLESS: Final = (1 << 63) - 1
 
@@ -37,6 +38,7 @@ def catch_up(store: Store, *, most_ms: float | None = None) -> bool:
         if until is not None and time.monotonic() >= until:
             return False
         store.write(index_some)
+        time.sleep(_PAUSE_S)
     return True
 
 

@@ -117,9 +117,10 @@ def titles(db: apsw.Connection, words: Sequence[Word], seqs: Collection[int] | N
     if not stems:
         return {}
     text = "ifnull(title, '') || ' ' || topics"
-    count = " + ".join([f"(instr(lower({text}), ?) > 0)"] * len(stems))
+    count = " + ".join(["(instr(told, ?) > 0)"] * len(stems))
+    query = f"""WITH t AS MATERIALIZED (SELECT seq, lower({text}) AS told FROM sessions WHERE empty = 0)
+                SELECT seq, told FROM t WHERE {count} >= ? ORDER BY seq DESC LIMIT ?"""
     found = {}
-    query = f"SELECT seq, {text} FROM sessions WHERE {count} >= ? ORDER BY seq DESC LIMIT ?"
     for seq, told in db.execute(query, (*stems, _least(len(stems)) * len(stems), _MOST)):
         if (seqs is None or seq in seqs) and isinstance(told, str):
             share = _share(stems, told)

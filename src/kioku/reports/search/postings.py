@@ -15,7 +15,7 @@ import apsw
 from kioku.reports.search import asking
 from kioku.reports.search.asking import Word
 
-AT_MOST: Final = 2_500  # places that are read of all words together, if rare words have enough
+AT_MOST: Final = 2_000  # places that are read of all words together, if rare words have enough
 ENOUGH: Final = 500  # passages below which the next frequent word is read too
 _LOOKED_UP: Final = 6  # frequent words
 _PAIRS: Final = 1_000  # passages of a pair, the latest

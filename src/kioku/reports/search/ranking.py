@@ -24,8 +24,8 @@ _K1: Final = 1.2
 _B: Final = 0.75
 _NEIGHBOUR: Final = 0.3
 _LONG: Final = 400  # characters of a passage, beyond which it has only one neighbour on each side
-_SPREAD: Final = (1_500, 300)  # passages of a word, of a pair, that is looked for in neighbours too
-_PASSAGES: Final = 600  # that are weighed exactly
+_SPREAD: Final = (1_000, 300)  # passages of a word, of a pair, that is looked for in neighbours too
+_PASSAGES: Final = 500  # that are weighed exactly
 _TALKS: Final = 300
 _BEST: Final = 10
 _FADING: Final = 0.7
@@ -100,14 +100,16 @@ def _weighed(db: apsw.Connection, found: Sequence[Posting], count: int, average:
     terms = []
     rough: defaultdict[int, float] = defaultdict(float)
     for posting in found:
-        rarity = _rarity(count, posting.frequency)
         times = posting.times
+        if not times:
+            continue
+        weight = _rarity(count, posting.frequency) * (_K1 + 1)
         own: Mapping[int, float] = {}
         if posting.is_whole and len(times) <= _SPREAD[posting.of - 1]:
             own, times = times, _with_neighbours(times)
-        terms.append((posting.of, rarity, times, own))
+        terms.append((posting.of - 1, weight, times, own))
         for id, number in times.items():
-            rough[id] += rarity * number / (number + _K1)
+            rough[id] += weight * number / (number + _K1)
     best = rough if len(rough) <= _PASSAGES else heapq.nlargest(_PASSAGES, rough, key=rough.__getitem__)
     query = "SELECT id, turn, at, start, length FROM passages WHERE id IN (SELECT value FROM json_each(?))"
     weighed = []
@@ -115,12 +117,14 @@ def _weighed(db: apsw.Connection, found: Sequence[Posting], count: int, average:
         norm = _K1 * (1 - _B + _B * length / average)
         borrowed = max(norm, _K1)  # a word that only neighbours have gains nothing by a short passage
         score = [0.0, 0.0]
-        for of, rarity, times, own in terms:
-            number = times.get(id, 0.0)
-            if number and own and length > _LONG:
+        for kind, weight, times, own in terms:
+            if id not in times:
+                continue
+            number = times[id]
+            if own and length > _LONG:
                 number -= _NEIGHBOUR * (own.get(id - 2, 0.0) + own.get(id + 2, 0.0))
             if number > 0:
-                score[of - 1] += rarity * number * (_K1 + 1) / (number + (norm if not own or id in own else borrowed))
+                score[kind] += weight * number / (number + (norm if not own or id in own else borrowed))
         weighed.append(Passage(id, turn, at, start, length, 0, score[0], score[0] + score[1]))
     return weighed
 
@@ -149,6 +153,8 @@ def _wholes(
     terms = []
     rough: defaultdict[int, float] = defaultdict(float)
     for times in [posting.times for posting in found if posting.of == 1 and posting.is_whole] + list(near):
+        if not times:
+            continue
         sums: defaultdict[int, float] = defaultdict(float)
         for id, number in times.items():
             sums[id >> SHIFT] += number
