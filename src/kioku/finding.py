@@ -85,12 +85,19 @@ def _modules(where: "Project | None", module: str | None) -> Callable[[str], str
     """Return what names a path's module, where one is asked for."""
     if module is None:
         return None
-    from kioku.knowledge import belonging
+    import os
 
-    module_of = None if where is None else belonging.of_project(where.context_dir)
-    if module_of is None:
+    from kioku.knowledge import belonging
+    from kioku.knowledge.project_yaml import load
+    from kioku.words import nearest
+
+    path = "" if where is None else os.path.join(where.context_dir, "project.yaml")
+    if not os.path.lexists(path):
         raise UsageError("no modules are known here", hint="'kioku init' scans the project")
-    return module_of
+    modules = load(path).modules
+    if module not in modules:
+        raise UsageError(f"there is no module '{module[:100]}'", hint=nearest(module[:100], sorted(modules)))
+    return belonging.belonging(modules)
 
 
 def _symbols(

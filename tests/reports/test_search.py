@@ -8,7 +8,9 @@ import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scripts.benchmarks.evaluating import evaluate
 
+from kioku import finding
 from kioku.reports.search.search import search
 from kioku.reports.search.wanted import END, KINDS, START, Hit, Query
 from kioku.store import indexing
@@ -143,6 +145,63 @@ def test_filters_leave_out_what_they_say(told: Path) -> None:
         done = kioku("search", "parser", option, value, cwd=told)
         assert done.returncode == 2, done.stdout
         assert value in done.stderr or "date" in done.stderr
+
+
+def test_a_module_leaves_only_what_is_of_it(project: Path) -> None:
+    for folder in ("dates", "sockets"):
+        (project / "src" / folder).mkdir(parents=True)
+        (project / "src" / folder / "leap.py").write_text("def leap():\n    pass\n")
+    with Server(project) as server:
+        server.initialize()
+        server.call("read_file", path="src/dates/leap.py")
+        server.call("remember", content="The leap is computed from the year.", module="dates")
+        server.end()
+    (project / ".context" / "project.yaml").write_text(
+        "modules:\n  dates:\n    path: src/dates\n  sockets:\n    path: src/sockets\n"
+    )
+    told = {(result["kind"], result["path"]) for result in found(project, "leap", "--module", "dates")}
+    assert told == {("discovery", None), ("file", "src/dates/leap.py"), ("symbol", "src/dates/leap.py")}
+    told = {(result["kind"], result["path"]) for result in found(project, "leap", "--module", "sockets")}
+    assert told == {("symbol", "src/sockets/leap.py")}
+    done = kioku("search", "leap", "--module", "socket", cwd=project)
+    assert done.returncode == 2
+    assert "sockets" in done.stderr
+
+
+def test_a_store_that_can_only_be_read_says_what_is_not_indexed(told: Path) -> None:
+    db = apsw.Connection(str(store_of(told)))
+    db.execute("UPDATE turns SET text = 'The giraffe was late.' WHERE text LIKE '%parser%'")
+    db.close()
+    store = open_for_reading(str(store_of(told)))
+    try:
+        result = finding.find(store, None, finding.Asked(text="giraffe", kinds=("turn",)))
+    finally:
+        store.close()
+    assert (result.hits, result.behind) == ([], 1)
+    assert found(told, "giraffe", "--type", "turn")
+
+
+def test_the_evaluation_takes_any_folder_of_conversations_and_questions(tmp_path: Path) -> None:
+    folder, work = tmp_path / "asked", tmp_path / "work"
+    folder.mkdir()
+    said = {"a": "The walrus sleeps.", "b": "The giraffe eats.", "c": "The walrus eats."}
+    groups = {"a": "one", "b": "one", "c": "two"}
+    conversations = [
+        {"id": id, "group": groups[id], "turns": [{"id": f"{id}1", "text": text, "at": "2026-03-04T10:00:00Z"}]}
+        for id, text in said.items()
+    ]
+    questions = [
+        {"question": "Which walrus eats?", "conversations": ["c"], "group": "two", "turns": ["c1"]},
+        {"question": "Who sleeps?", "conversations": ["a"], "turns": ["a1"]},
+        {"question": "Who eats?", "conversations": ["b"], "group": "two"},
+    ]
+    for name, rows in (("conversations", conversations), ("questions", questions)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    figures = {figure.what.partition(": ")[2]: figure for figure in evaluate(folder, work)}
+    assert figures["questions"].value == 3
+    assert figures["hit@1"].value == pytest.approx(200 / 3)  # no conversation of group two is the answer to the third
+    assert figures["hit@1"].least == pytest.approx(200 / 3)
+    assert figures["turns, recall@10"].value == 100
 
 
 def test_a_deleted_session_is_found_no_more_and_its_words_are_out_of_the_file(told: Path) -> None:

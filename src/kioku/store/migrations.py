@@ -327,7 +327,8 @@ CREATE TABLE refinements (
 # What was said, as it is searched. A talk is what one run of a stream has of text; the passages of talk T are numbered
 # from T << 20 in order of time, so that neighbours are found by number. `unindexed` says from which instant on a stream
 # may have text that is not, or no longer, as it is indexed. What takes a transaction to find out is left to triggers:
-# turns are written in many places. The index is contentless; SQLite before 3.43 cannot read it, and everything else.
+# turns are written in many places. The index is the one exception to the age that is promised above: a program with
+# SQLite before 3.43 cannot read it, but everything else, and no trigger touches it.
 _SEARCH = """
 CREATE TABLE unindexed (stream INTEGER PRIMARY KEY, since INTEGER NOT NULL);
 CREATE TABLE talks (
