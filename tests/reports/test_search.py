@@ -17,7 +17,7 @@ from kioku.store import indexing
 from kioku.store.opening import open_for_reading, open_store
 from kioku.store.passages import parts
 from tests.capture.test_import import imported, line, transcript
-from tests.support import Server, kioku
+from tests.support import Server, kioku, wait_until
 
 SAID = (
     ("parser", "The parser of dates loses the leap day; parseLeapDay() in src/dates/leap_day.py is wrong."),
@@ -166,6 +166,19 @@ def test_a_module_leaves_only_what_is_of_it(project: Path) -> None:
     done = kioku("search", "leap", "--module", "socket", cwd=project)
     assert done.returncode == 2
     assert "sockets" in done.stderr
+
+
+def test_a_running_server_indexes_in_the_background(told: Path) -> None:
+    db = apsw.Connection(str(store_of(told)))
+    db.set_busy_timeout(10_000)
+    db.execute("UPDATE turns SET text = 'The giraffe was late.' WHERE text LIKE '%parser%'")
+    assert indexing.behind(db) == 1
+    with Server(told) as server:
+        server.initialize()
+        wait_until(lambda: indexing.behind(db) == 0, "an index without anything missing")
+        server.end()
+    db.close()
+    assert in_process(told, "giraffe", "turn")
 
 
 def test_a_store_that_can_only_be_read_says_what_is_not_indexed(told: Path) -> None:

@@ -66,13 +66,17 @@ class Ranked(msgspec.Struct, frozen=True):
 def rank(db: apsw.Connection, words: Sequence[Word], sessions: Collection[int] | None) -> Ranked:
     """Return what fits some words, of no other sessions than these."""
     count, length = one(db, "SELECT passages, length FROM indexed")
-    talks = None if sessions is None else _talks_of(db, sessions)
+    # Where most sessions are wanted, it is cheaper to leave the others out of what is found.
+    is_most = sessions is None or len(sessions) * 2 > one(db, "SELECT count(*) FROM sessions")[0]
+    talks = None if sessions is None or is_most else _talks_of(db, sessions)
     if not words or not count or (talks is not None and not talks):
         return Ranked([], {}, {})
     found = postings.read(db, words, talks, SHIFT)
     wholes = _wholes(db, found, postings.read_near(db, words, found), talks, length)
     weighed = _weighed(db, found, count, length / count)
     places = _sessions_of(db, {passage.id >> SHIFT for passage in weighed} | wholes.keys())
+    if sessions is not None:
+        places = {talk: seq for talk, seq in places.items() if seq in sessions}
     passages = [
         passage._replace(session=places[passage.id >> SHIFT]) for passage in weighed if passage.id >> SHIFT in places
     ]
