@@ -1,17 +1,11 @@
 """The store's schema, as numbered migrations.
 
-Each runs in one transaction together with its `user_version`, and is never edited once released. A store's schema text
-must be what these statements give, byte for byte: `check_schema` compares it with what they give in memory, or with
-`schema.sql`, where that is written down, so that a file from elsewhere cannot bring triggers of its own. Nothing here
-is newer than SQLite 3.31, and `sessions` has no trigger, check or function that a person's own SQL could trip over.
+Each runs in one transaction together with its `user_version`, and is never edited once released; `schema` holds a store
+to what they make. Nothing here is newer than SQLite 3.31, and `sessions` has no trigger, check or function that a
+person's own SQL could trip over.
 """
 
-import os
-from typing import Final
-
 import apsw
-
-from kioku.errors import ForeignStoreError
 
 # What a projection wrote into the columns that a person may edit by SQL, as one text. The partial index below holds
 # just the rows where it no longer fits, so finding a person's edits costs nothing however many sessions there are.
@@ -327,10 +321,6 @@ CREATE TABLE refinements (
 MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING)
 VERSION = len(MIGRATIONS)
 
-Schema = dict[tuple[str, str], tuple[str, str | None]]  # table and SQL by kind and name
-# What all migrations make, as `told` writes it; `python -m scripts.schema` writes it anew.
-TOLD: Final = os.path.join(os.path.dirname(__file__), "schema.sql")
-
 
 def migrate(db: apsw.Connection, to: int = VERSION) -> None:
     """Bring the schema up to a version. Call it inside a write transaction; does nothing when it is there already."""
@@ -348,60 +338,3 @@ def user_version(db: apsw.Connection) -> int:
 def is_empty(db: apsw.Connection) -> bool:
     """Tell whether a file holds nothing at all."""
     return db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
-
-
-def check_schema(db: apsw.Connection, path: str) -> None:
-    """Make sure that the schema is ours, to the letter: that of the version that the file says it has.
-
-    Tables and views that a person added beside ours are left alone; a trigger, or anything of a stranger's that hangs
-    on one of our tables, is not. Raises ForeignStoreError.
-    """
-    version = user_version(db)
-    if version < 1:
-        raise ForeignStoreError(f"{path} is not a store of Kioku's")
-    found = _schema(db)
-    if version == VERSION and _is_told(found):
-        return  # making ours to compare with costs more than all else that opening does
-    ours = expected(version)
-    tables = {name for kind, name in ours if kind == "table"}
-    for item, (table, sql) in ours.items():
-        if found.get(item) != (table, sql):
-            raise ForeignStoreError(f"{path} is not a store of Kioku's: its {item[0]} '{item[1]}' differs")
-    for (kind, name), (table, _) in found.items():
-        if (kind, name) not in ours and (kind == "trigger" or table in tables):
-            raise ForeignStoreError(f"{path} is not a store of Kioku's: it has a {kind} '{name}'")
-
-
-def told(schema: Schema) -> str:
-    """Write a schema as SQL, in the order of names."""
-    rows = sorted((name, kind, table, sql or "") for (kind, name), (table, sql) in schema.items())
-    parts = (f"-- {kind} {name}, of {table}\n{sql};\n" for name, kind, table, sql in rows)
-    return "\n".join([f"-- {len(rows)} tables, views, indexes and triggers\n", *parts])
-
-
-def _is_told(schema: Schema) -> bool:
-    try:
-        with open(TOLD, encoding="utf-8", newline="") as file:
-            return file.read() == told(schema)
-    except OSError:
-        return False  # then it is compared with what the migrations make
-
-
-def names() -> set[str]:
-    """Return the names of everything in our schema."""
-    return {name for _, name in expected(VERSION)}
-
-
-def expected(version: int) -> Schema:
-    """Return the schema that the migrations up to a version make."""
-    db = apsw.Connection(":memory:")
-    try:
-        migrate(db, version)
-        return _schema(db)
-    finally:
-        db.close()
-
-
-def _schema(db: apsw.Connection) -> Schema:
-    rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'")
-    return {(kind, name): (table, sql) for kind, name, table, sql in rows}
