@@ -173,6 +173,11 @@ def decide_succession(db: apsw.Connection, id: str, by: str, *, now: int) -> Non
     db.execute("UPDATE discoveries SET state = ?, updated_at = ? WHERE id = ?", (SUPERSEDED, now, id))
 
 
+def reopen_successions(db: apsw.Connection, id: str) -> None:
+    """Note that a discovery stands after all: whatever took its place is only proposed to."""
+    db.execute("UPDATE successions SET decided_at = NULL WHERE id = ?", (id,))
+
+
 def remembered(db: apsw.Connection, session: str) -> int:
     """Return how many discoveries rest on a session."""
     query = "SELECT count(*) FROM discoveries WHERE session_id = ?1 OR instr(evidence, '\"' || ?1 || '\"')"

@@ -318,7 +318,14 @@ CREATE TABLE refinements (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING)
+# Streams of which a file tells that the person does not vouch for: what was said there has nobody's authority.
+_VOUCHING = """
+CREATE TABLE unvouched (stream INTEGER PRIMARY KEY REFERENCES streams(id) ON DELETE CASCADE);
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING, _VOUCHING,
+)  # fmt: skip
 VERSION = len(MIGRATIONS)
 
 

@@ -1,4 +1,4 @@
--- 74 tables, views, indexes and triggers
+-- 75 tables, views, indexes and triggers
 
 -- view activities, of activities
 CREATE VIEW activities AS
@@ -331,6 +331,9 @@ CREATE UNIQUE INDEX turns_by_key ON turns (key, source);
 
 -- index turns_by_stream, of turns
 CREATE INDEX turns_by_stream ON turns (stream, at);
+
+-- table unvouched, of unvouched
+CREATE TABLE unvouched (stream INTEGER PRIMARY KEY REFERENCES streams(id) ON DELETE CASCADE);
 
 -- table usage, of usage
 CREATE TABLE usage (
