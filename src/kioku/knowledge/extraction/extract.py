@@ -7,7 +7,7 @@ import msgspec
 
 from kioku import times
 from kioku.knowledge.extraction import alike
-from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, Found, judge
+from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, Found, found_in
 from kioku.knowledge.extraction.sentences import sentences
 from kioku.store.discoveries import Touch, Turn
 
@@ -31,17 +31,16 @@ def extract(
     """Return what a session taught, the surest first, at most `MOST`."""
     found: list[Learned] = []
     told: set[str] = set()  # by the assistant: the person who repeats it quotes
+    asked = ""
     for turn in turns:
-        for sentence in sentences(turn.text, turn.role):
-            form = " ".join(sentence.text.lower().split())
-            if turn.role == "assistant":
-                told.add(form)
-            judged = judge(sentence, turn.role)
-            if judged is None:
-                continue
-            if judged.provenance == PERSON and form in told:
+        if turn.role == "assistant":
+            told.update(_form(sentence.text) for sentence in sentences(turn.text, turn.role))
+        for judged in found_in(turn.text, turn.role, asked):
+            if judged.provenance == PERSON and _form(judged.quote) in told:
                 judged = msgspec.structs.replace(judged, provenance=ASSISTANT)
             found.append(Learned(found=judged, turn=turn.key, at=turn.at, module=None))
+        if turn.role == "user":
+            asked = turn.text
     found.sort(key=lambda one: (-one.found.confidence, one.found.provenance != PERSON, -one.at))
     best: list[Learned] = []
     for one in found:
@@ -50,6 +49,10 @@ def extract(
         if not any(alike.says_the_same(one.found.content, other.found.content) for other in best):
             best.append(msgspec.structs.replace(one, module=module_near(touches, one.at, module_of)))
     return best
+
+
+def _form(text: str) -> str:
+    return " ".join(text.lower().split())
 
 
 def module_near(touches: Iterable[Touch], at: int, module_of: Callable[[str], str | None]) -> str | None:
