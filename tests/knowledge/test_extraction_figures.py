@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,7 +69,7 @@ def _figures(seen: Counter[str]) -> Figures:
     return Figures(seen["right"], seen["wrong"], seen["missed"])
 
 
-def _compared(wanted: list[tuple[str, str]], found: list[tuple[str, str]]) -> Counter[str]:
+def _compared(wanted: Sequence[tuple[str, str]], found: Sequence[tuple[str, str]]) -> Counter[str]:
     left, seen = list(wanted), Counter[str]()
     for type, said in found:
         hit = next((one for one in left if one[0] == type and (said in one[1] or one[1] in said)), None)

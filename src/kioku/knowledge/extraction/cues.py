@@ -7,6 +7,7 @@ a quotation `◦`; every gap in one is bounded. What a cue counts for stands in 
 """
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from kioku.knowledge.extraction.sentences import Sentence
@@ -16,18 +17,26 @@ _QUOTED = re.compile(
     r"(?<!\w)\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»|„[^“”\n]{1,300}[“”]|「[^」\n]{1,300}」|(?<!\w)'[^'\n]{8,300}'(?!\w)"
 )
 _NAME = re.compile(
-    r"[\w.-]*[\w-]\.(?:py|go|tsx?|jsx?|mjs|md|json|ya?ml|toml|rs|sh|sql|html|css|lock|env)\b(?::\d+)?|\b\w+_\w+\b|(?<![\w/])[\w.-]+/[\w./-]+\b"
+    r"(?<![\w.-])[\w.-]*[\w-]\.(?:py|go|tsx?|jsx?|mjs|md|json|ya?ml|toml|rs|sh|sql|html|css|lock|env)\b(?::\d+)?|\b\w+_\w+\b|(?<![\w./-])[\w.-]+/[\w./-]+\b"
     r"|\b[a-z]+[A-Z]\w+|\b[A-Z][a-z]+[A-Z]\w+|\w\(\)|(?<!\w)--?[a-z][\w-]+"
 )
 WORD: Final = re.compile(r"[^\W_]+(?:'[a-z]+)?")
+ENGLISH: Final = re.compile(r"\b(?:the|and|of|is|are|that|this|with|to|it|we|you|not)\b")
 
 _WHOLE: Final = 5  # words that stand by themselves
+_FRONT: Final = 12  # signs within which a mark judges all that follows
+NEAR: Final = 400  # signs of a neighbour that are looked at
 _AS_A_HEADING: Final = 60  # signs of a line that announces like one
 _CODES: Final = ("names no code", "names one piece of code", "names two", "names three or more")
-_MARK = re.compile(r"[✅⚠❌✓✔ℹ🎉🚀💰🔒📄📁]\ufe0f?\s*")
+_LENGTHS: Final = (("under 6 words", 0, 5), ("11 to 25 words", 11, 25), ("over 25 words", 26, 1_000))
+_MARK = re.compile(r"[\u2139\u2600-\u27bf\U0001f300-\U0001faff]\ufe0f?\s*")
 # What stands before a sentence, and the plan that is hung on one.
-_BEFORE = re.compile(r"^(?:\(?\d{1,3}[.)] |◈ |(?:yes|no|yeah|yep|good|great|perfect|done|right|ok|okay|found it|so|but|and|also|now)\s?[,:!.—–-]+ |(?:so|but|and) (?=\w))+")
-_ASIDE = re.compile(r"(?:[;,—–]|\band\b)(?: so| and| but| then)* (?:i'll|i'm|i am|i will|i need|i can|i plan|let me|next i|we'll|we can)\b")
+_BEFORE = re.compile(
+    r"^(?:\(?\d{1,3}[.)] |◈ |(?:yes|no|yeah|yep|good|great|perfect|done|right|ok|okay|found it|so|but|and|also|now)\s?[,:!.—–-]+ |(?:so|but|and) (?=\w))+"
+)
+_ASIDE = re.compile(
+    r"(?:[;,—–]|\band\b)(?: so| and| but| then)* (?:i'll|i'm|i am|i will|i need|i can|i plan|let me|next i|we'll|we can)\b"
+)
 
 _CHANGED = (
     "added|removed|deleted|dropped|replaced|renamed|moved|switched|migrated|converted|changed|updated|extracted|merged|split|"
@@ -58,7 +67,7 @@ _ORDERS = (
 _FAILING = (
     r"fail(?:s|ed|ure|ures|ing)?|errors?|crash\w*|broke\w*|breaks?|breaking|hang(?:s|ing)?|hung|bugs?|wrong\w*|incorrect\w*|invalid|missing|"
     r"stale|race|deadlock\w*|leak\w*|regression\w*|conflict\w*|duplicat\w*|mismatch\w*|stuck|los[te]|loss|losing|slow|block(?:s|ing)|panic\w*|"
-    r"unrecoverable|vulnerab\w*|bypass\w*|overwrit\w*|corrupt\w*|inconsisten\w*|timeouts?|silent\w*|ignored|hardcod\w*|hard-coded|anti-pattern|warnings?|unknown|undefined|too broad|noisy|un(?:validated|handled|checked|reachable|escaped|safe|bounded|available|able)"
+    r"unrecoverable|vulnerab\w*|bypass\w*|overwrit\w*|corrupt\w*|inconsisten\w*|timeouts?|silent\w*|ignored|hardcod\w*|hard-coded|anti-pattern|warnings?|unknown|undefined|too broad|noisy|flaky|twice|too (?:big|large|long|slow|late|early|many|much)|unexpected\w*|un(?:validated|handled|checked|reachable|escaped|safe|bounded|available|able)"
 )
 
 
@@ -68,18 +77,19 @@ def _rows(*rows: tuple[str, str]) -> tuple[tuple[str, "re.Pattern[str]"], ...]:
 
 _LEAD = r"^(?:[▪\w ./-]{1,40}(?: ▪)? ?[—–:-] )?"
 
+WHAT_THE_RULES_SAY: Final = r"\b(?:per|following|according to|as) (?:your|the|our|this)?(?: \w+){0,3} ?(?:rules?|guide\w*|instructions?|conventions?|polic\w+|standards?|claude\.md|agents\.md)\b|\b(?:rules?|instructions?|repo|project|polic\w+|convention|guide\w*|linter|ci) (?:explicitly )?(?:forbids?|requires?|says?|asks?|demands?|prohibits?|disallows?|wants?)\b"
+
 # Tried on every sentence.
 EVERYONE: Final = _rows(
     ("a cause is told", r"\b(?:because|since|due to|caused by|as a result of|thanks to|the reason|stems? from|comes? from)\b"),
     ("the cause is named", r"^(?:the )?(?:problem|issue|bug|cause|reason)(?: found| \d)?\s?[:—–-]|\b(?:root cause|culprit|underlying (?:issue|problem|cause|bug))\b|\bthe (?:real |actual |main |core |key |only |first |second |actionable |other )*(?:issue|problem|bug|reason|cause|failure|error|trouble|catch|fix|solution|mistake)s?\b[^.,;]{0,60}? (?:is|was|were|are|comes?|came|happens?|occurs?|lies)\b"),
-    ("is due to", r"\b(?:was|is|were|are|happens?|happened|occurs?|occurred|fails?|failed|broke|breaks?|crash\w*) (?:\w+ )?(?:due to|caused by|because|since|down to|the result of)\b|\bwhich is why\b|\bthat's why\b"),
+    ("is due to", r"\b(?:was|is|were|are) (?:\w+ly |just |simply |only )?(?:due to|caused by|because|down to|the result of)\b|\b(?:happens?|happened|occurs?|occurred|fails?|failed|broke|breaks?|crash\w*|hangs?) (?:\w+ ){0,5}(?:due to|because|since|when|if)\b|\bwhich is why\b|\bthat's why\b"),
     ("without it", r"^without (?:this|that|it|the|a|an|these|▪)\b"),
     ("mended by", r"\b(?:fixed|resolved|solved|corrected|cured)\b.{3,120}\b(?:by|so that|with a|where)\b"),
-    ("so that it fails", rf"(?:\bso\b|\bwhich\b|\bcausing\b|\bmaking\b|\bhence\b|: )[^.;]{{1,60}}\b(?:{_FAILING})\b"),
+    ("so that it fails", rf"(?:\bso\b|\bwhich\b|\bcausing\b|\bmaking\b|\bhence\b)[^.;]{{1,60}}\b(?:{_FAILING})\b"),
     ("the root cause is named", r"\b(?:root cause|culprit|underlying (?:issue|problem|cause|bug))\b[^.]{0,60}?(?: (?:is|was|were|lies|turned out)\b|:)"),
-    ("a consequence is told", r"\b(?:which|this|that) (?:means?|causes?|caused|leads?|led|makes?|made|breaks?|broke|results?|produces?)\b|\b(?:causes?|causing|leading to|resulting in|so that|therefore|thus|hence|otherwise)\b|[,;] so (?:the|it|they|we|that|this|a|an|no|all|each|every|▪|\w+ (?:cannot|can't|is|are|will|does|do))\b"),
+    ("a consequence is told", r"\b(?:which|this|that) (?:means?|causes?|caused|leads?|led|makes?|made|breaks?|broke|results?|produces?)\b|\b(?:causes?|causing|leading to|resulting in|so that|therefore|thus|hence|otherwise)\b|[,;:] so (?!far\b|that\b|to\b|as\b)\w"),
     ("something fails", rf"\b(?:{_FAILING})\b"),
-    ("something is not", r"\b(?:not|no|never|cannot|nothing|none|neither|without|lacks?)\b|n't\b"),
     ("does not do", r"\b(?:does|do|did|is|are|was|were|can|could|has|have|will) ?(?:not|n't)\b(?! (?:see|find|want|need))|\bcannot\b|n't (?:be|have|use|map|pass|track|include|exclude|handle|work|list|show)\b|\bnever (?:\w+ed|\w+s)\b"),
     ("instead of another", r"\b(?:instead|rather than|in favou?r of|in place of|as opposed to|not just|over the)\b| → "),
     ("one for another", r"\b(?:replaced|swapped|switched|migrated|moved|renamed|changed|converted|bumped|split|merged)\b.{1,100}\b(?:with|by|to|from|into|for)\b"),
@@ -87,16 +97,15 @@ EVERYONE: Final = _rows(
     ("no longer", r"\bno longer\b|\bnot anymore\b|\banymore\b"),
     ("now", r"\bnow (?:\w+s|\w+ed|use|call|match|live|go|share|return|have)\b|\b(?:is|are|will) now\b"),
     ("on purpose", r"\b(?:intentional\w*|deliberate\w*|by design|on purpose|explicitly|expected)\b"),
-    ("was decided", r"\b(?:decided|agreed|chose|chosen|opted|elected|settled|decision|going with|went with|stick with|sticking with)\b"),
+    ("was decided", r"\b(?:decided|agreed|opted|elected|settled)\b(?: \w+)? (?:to|on|for|that|not|against|upon|with)\b|\b(?:chose|(?:have|has|had|was|were|'ve) (?:chosen|picked)|going with|go with|went with|stick with|sticking with|stuck with|standardi[sz]ed on)\b|\b(?:decision|design choice|resolution)\b(?: (?:was|is)(?: made)?)?(?: to\b|:)"),
     ("was replaced", r"\b(?:was|were|is|are|has been|have been|been|be) (?:now )?(?:replaced|removed|renamed|moved|dropped|deleted|deprecated|superseded|switched|merged|modulari[sz]ed|updated|disabled|enabled|excluded)\b"),
-    ("always or never", r"\b(?:always|never|must(?:n't)?|from now on|going forward|forbid\w*|forbidden|not allowed|prohibited|mandatory|under no circumstances|at all times|ever again)\b"),
-    ("ought not to", r"\b(?:should(?:n't| not)|must(?:n't| not)|may not|ought not|do not|don't|never) (?:be|ever|always|have|use|push|commit|add|run|edit|track|list|touch|store|call|lint)\w*\b"),
-    ("always or never this", r"\b(?:must|shall|should|may|can|will) (?:always|never|not be|only)\b|\bmust(?:n't| not)\b|^(?:please )?(?:always|never)\b|\b(?:from now on|going forward,|no exceptions|ever again|at all times|under no circumstances|as a rule|by policy)\b|\b(?:we|you|i) (?:always|never) (?!been|seen|had|got|said|saw)\w+|\b(?:is|are) (?:strictly |explicitly )?(?:forbidden|prohibited|mandatory|not allowed|off.limits)\b|\bprevents? \w+ \w+ from ever\b"),
+    ("always or never this", r"\b(?:must|shall|should|may) (?:always|never|only)\b|\bmust(?:n't| not)\b|^(?:please )?(?:always|never)\b|\b(?:from now on|going forward,|no exceptions|at all times|under no circumstances|as a rule|by policy)\b|\b(?:we|you|i) (?:always|never) (?!been|seen|had|got|said|saw)\w+|\b(?:is|are) (?:strictly |explicitly )?(?:forbidden|prohibited|mandatory|not allowed|off.limits)\b|\b(?:that|which) prevents? (?:\w+ ){1,3}from ever\b"),
     ("should not be done", r"\b(?:should|must|may|can)(?:n't| not| never)(?: ever)? be (?:\w+ )?(?:\w+ed|put|kept|set|run|written|built|read|done|checked|in)\b"),
     ("an order for good", r"^(?:please )?(?:do not|don't|avoid|make sure|ensure|remember|prefer) (?!worry|mind|know|think|have|understand|see)\w+"),
     ("requires", r"\b(?:requires?|require[ds]|needs? to be|has to be|have to be|must be|is required|are required|mandates?|enforces?)\b"),
-    ("what the rules say", r"\b(?:per|following|according to|as) (?:your|the|our|this)?(?: \w+){0,3} ?(?:rules?|guide\w*|instructions?|conventions?|polic\w+|standards?|claude\.md|agents\.md)\b|\b(?:rules?|instructions?|repo|project|polic\w+|convention|guide\w*|linter|ci) (?:explicitly )?(?:forbids?|requires?|says?|asks?|demands?|prohibits?|disallows?|wants?)\b"),
+    ("what the rules say", WHAT_THE_RULES_SAY),
     ("only", r"\b(?:only|exclusively|solely|at most|at least|up to|exactly)\b"),
+    ("speaks of many", r"^(?:all|each|every|both)\b|^(?:[a-z▪-]+ ){0,2}[a-z-]{3,}s (?:are|go|live|use|run|have|get|come|share|inherit|extend|register|return|call|follow|stay|do)\b"),
     ("each or all", r"\b(?:each|every|all|any|both)\b"),
     ("it does something", rf"(?:▪|\b[a-z][\w-]+s?\b) (?:already |also |now |still |then |automatically |explicitly |currently |only )?(?:{_DOES})\b"),
     ("how the project does it", r"\b(?:project|codebase|repo|repository|code|tests|app|application|cli|package|module|system|service|server|client|backend|frontend|pipeline|build|we)(?: here| already| currently| also| always| all)? (?:uses?|follows?|stores?|keeps?|relies|rely|lives?|writes?|reads?|is (?:built|organi[sz]ed|structured|split|written))\b"),
@@ -119,7 +128,6 @@ EVERYONE: Final = _rows(
     ("code does not", r"▪(?: \w+)? (?:does not|doesn't|do not|don't|did not|didn't|is not|isn't|are not|aren't|never|cannot|can't|lacks|fails to|still|no longer)\b|^(?:the|our|this|your|its) [\w▪ -]{3,60} (?:does not|doesn't|do not|don't|cannot|can't|never|lacks|fails to|is missing|is not|isn't)\b"),
     ("only for this task", r"\b(?:in|for|of|to) this (?:pr|commit|branch|task|change|run|session|one|review|pass)\b|\bthis (?:pr|commit|branch)\b|\bas requested\b|\bfulfilling\b|\bper your request\b|\btask complete\b"),
     ("code is so", r"▪(?: \w+)? (?:is|are) (?!going|not (?:yet|committed))"),
-    ("something has", r"▪ (?:already |also |now )?(?:has|have)\b|\b(?:has|have) (?:a|an|its|no|the|two|three|both|only) "),
     ("what is named changes its place or name", r"▪ (?:→|->|=>) ▪|\bfrom ▪ to ▪|▪ instead of ▪"),
     ("names only a file", r"^(?:\w+ )?(?:(?:the|a|an|new|separate) )*▪(?: file)?[:.]?$|^(?:\w+ ){1,2}(?:in )?▪:?$"),
     ("severity", r"^\W{0,3}(?:\[?(?:high|medium|low|critical|major|minor|blocker|p[0-3])\]?)\b ?(?:\([^)]{1,30}\))?\s?[:–—/-]"),
@@ -135,7 +143,6 @@ EVERYONE: Final = _rows(
     ("begins with a label", r"^[▪\w][▪\w ./&()+-]{1,50}(?::| [—–-]|–|—) "),
     ("two or more things are told apart", r"\bnot\b.{1,60}\b(?:but|only|just)\b|\b(?:separate|distinct|different|distinction|difference)\b|\bonly\b.{1,60}\bnot\b|, not \w+"),
     ("of who says it", r"\b(?:i|i've|i'm|my|me)\b"),
-    ("of us", r"\b(?:we|our|us|let's)\b"),
     ("of you", r"\b(?:you|your|you're|you've)\b"),
     ("found", r"\b(?:found|identified|spotted|discovered|see the|problem found|found it)\b"),
     ("mends it", r"\b(?:fix(?:ed|es)?|solution|solved|resolv(?:ed|es)|workaround|mends?|by (?:adding|using|removing|changing|moving|making|setting|passing|checking|updating))\b"),
@@ -148,19 +155,17 @@ ASSISTANT: Final = _rows(
     ("I changed it", rf"\b(?:i|we)(?:'ve| have| had)?(?: also| now| already| just| successfully)? (?:{_CHANGED})\b"),
     ("a change is reported later on", rf"[—–:,;] (?:and )?(?:also )?(?:{_CHANGED})\b"),
     ("adds it", r"^(?:this|it|the (?:pr|commit|change|patch|fix|branch|update|diff)|▪|pr ▪)(?: \w+)? (?:adds|removes|replaces|changes|introduces|moves|makes|enables|renames|implements|fixes|updates)\b"),
-    ("is going to", r"^(?:\W|and |so |ok(?:ay)? |now |next |first |then |great |good |perfect |finally |also |but |done |yes |since [^,]{1,80}, )*(?:i'll|i will|i'm going to|i am going to|let me|let us|let's|we'll|i need to|we need to|i should|we should|i want to|we can|we could|i can (?!see)|you can|you could|you may|you need|want me to|would you|going to)\b|\b(?:let me|i'm going to|i'll|want me to)\b"),
     ("is needed", r"\b(?:needs? to|need|needs|will need|remains? to|still (?:has|have|need)|to be (?:done|fixed|updated|added))\b"),
-    ("is doing", r"\b(?:i'm|i am|we're|now|still) (?:now |also |just |still )?\w+ing\b"),
     ("an order or a suggestion", rf"{_LEAD}(?:also |please |then |just |only )?(?:{_ORDERS}|check|verify|try|create|review|document|consider|attach|start|commit|push|wait|test|see|read|let|define|choose|move)\b(?! (?:is|are|was|were)\b)"),
     ("a suggestion", r"\b(?:suggest\w*|recommend\w*|option|alternative\w*|proposed?|proposal|consider|advice|feel free|let me know|if you(?:'d| want| would| have| only)|best place|action)\b"),
 )  # fmt: skip
 
+ORDERS_IT: Final = rf"^(?:sure,? |ok(?:ay)?,? |yes,? |no,? |also,? |and |but |please |now |then |just |first,? )*(?:(?:can|could|would) (?:you|we) (?:also |please )?)?(?:please )?(?:{_ORDERS})\b"
 PERSON: Final = _rows(
-    ("orders it", rf"^(?:sure,? |ok(?:ay)?,? |yes,? |no,? |also,? |and |but |please |now |then |just |first,? )*(?:(?:can|could|would) (?:you|we) (?:also |please )?)?(?:please )?(?:{_ORDERS})\b"),
-    ("we shall", r"\b(?:let's|lets|let us|we'll|we will|we are going to|we're going to|we use|we keep|we should|we shall|we must|we need|we want|i want|i'd like|i would like|i prefer|i think we|should be|needs to|need to|has to|should (?:handle|only|not|never|always))\b"),
-    ("says a preference", r"\b(?:prefer|i'd rather|don't want|do not want|no need|not needed|i no longer|don't like|would rather|want (?:it|to|the|them))\b"),
+    ("orders it", ORDERS_IT),
+    ("we shall", r"\b(?:let's|lets|let us|we should|we shall|we must|i'd like|i would like|i think we should|should be|should (?:handle|only|not|never|always))\b|\b(?:we'll|we will|we're|we are)(?: going to| just)? (?:use|using|keep|keeping|go|going|stick\w*|drop\w*|switch\w*|mov\w+|stay\w*)\b|\bi want (?:it|the|this|all|every|each|no|them)\b"),
+    ("says a preference", r"\b(?:i'd (?:prefer|rather)|i would (?:prefer|rather)|don't want|do not want|no need for|not needed|no longer needed|i no longer|don't like|should rather|instead of)\b"),
     ("asks for work now", r"\b(?:look|check|review|explain|tell me|show me|commit|push|merge|investigate|try|run|continue|report|stop after|propose|suggest|generate|confirm|test|clean up|checkout|write (?:me|to)|create|start|implement|examine|read)\b"),
-    ("a document", r"^(?:role|focus|item|fix \d|file|location|impact|note|goal|task|step|commit message|constraints?)\b|\bcommit message\b"),
 )  # fmt: skip
 
 HEADINGS: Final = _rows(
@@ -172,15 +177,10 @@ HEADINGS: Final = _rows(
 )  # fmt: skip
 
 
-_BY_NAME: Final = dict((*EVERYONE, *ASSISTANT))
-LEADS: Final = tuple(
-    (name, _BY_NAME[name])
-    for name in ("reports a change", "I changed it", "now", "something fails", "a suggestion", "is going to", "tests", "status", "may be")
-)
-NEIGHBOURS: Final = tuple(
-    (name, _BY_NAME[name])
-    for name in ("the cause is named", "something fails", "reports a change", "a consequence is told", "is going to", "may be", "found", "severity")
-)
+_BY_NAME: Final = {**dict(EVERYONE), **dict(ASSISTANT)}
+LEADS: Final = tuple((name, _BY_NAME[name]) for name in ("reports a change", "now"))
+BEFORE: Final = tuple((name, _BY_NAME[name]) for name in ("the cause is named", "found", "severity"))
+AFTER: Final = tuple((name, _BY_NAME[name]) for name in ("a consequence is told",))
 
 
 class Seen(NamedTuple):
@@ -190,6 +190,7 @@ class Seen(NamedTuple):
     bare: str
 
 
+@lru_cache(maxsize=16)  # a sentence is looked at for itself, and as the neighbour of two others
 def see(text: str) -> Seen:
     """Return the forms of a sentence that are looked at."""
     marked = _QUOTED.sub("◦", _CODE.sub("▪", text.replace("’", "'")))
@@ -216,18 +217,18 @@ def cues(sentence: Sentence, seen: Seen, role: str) -> list[str]:
         lead = see(sentence.lead).bare
         said += ["announced: " + name for name, pattern in LEADS if pattern.search(lead)]
     if sentence.previous:
-        before = see(sentence.previous).bare
-        said += ["before it: " + name for name, pattern in NEIGHBOURS if pattern.search(before)]
+        before = see(sentence.previous[-NEAR:]).bare
+        said += ["before it: " + name for name, pattern in BEFORE if pattern.search(before)]
     if sentence.following:
-        after = see(sentence.following).bare
-        said += ["after it: " + name for name, pattern in NEIGHBOURS if pattern.search(after)]
+        after = see(sentence.following[:NEAR]).bare
+        said += ["after it: " + name for name, pattern in AFTER if pattern.search(after)]
         if "severity" in said:
             said.append("a finding that is told after it")
-    if _MARK.search(sentence.text[:12]):
+    if _MARK.search(sentence.text[:_FRONT]):
         said.append("a mark of judgement")
     words = len(WORD.findall(folded))
     said.append(_CODES[min(folded.count("▪"), len(_CODES) - 1)])
-    said.append("under 6 words" if words < 6 else "11 to 25 words" if 10 < words <= 25 else "over 25 words" if words > 25 else "6 to 10 words")
+    said += [name for name, least, most in _LENGTHS if least <= words <= most]
     if folded.endswith(":"):
         said.append("announces")
     if sentence.is_item:

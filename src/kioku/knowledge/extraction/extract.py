@@ -7,8 +7,7 @@ import msgspec
 
 from kioku import times
 from kioku.knowledge.extraction import alike
-from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, Found, found_in
-from kioku.knowledge.extraction.sentences import sentences
+from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, Found, judged_in
 from kioku.store.discoveries import Touch, Turn
 
 MOST: Final = 10  # of a session
@@ -33,11 +32,14 @@ def extract(
     told: set[str] = set()  # by the assistant: the person who repeats it quotes
     asked = ""
     for turn in turns:
-        if turn.role == "assistant":
-            told.update(_form(sentence.text) for sentence in sentences(turn.text, turn.role))
-        for judged in found_in(turn.text, turn.role, asked):
-            if judged.provenance == PERSON and _form(judged.quote) in told:
-                judged = msgspec.structs.replace(judged, provenance=ASSISTANT)
+        for sentence, made in judged_in(turn.text, turn.role, asked):
+            form = " ".join(sentence.text.lower().split())
+            if turn.role == "assistant":
+                told.add(form)
+            if made is None:
+                continue
+            is_repeated = made.provenance == PERSON and form in told
+            judged = msgspec.structs.replace(made, provenance=ASSISTANT) if is_repeated else made
             found.append(Learned(found=judged, turn=turn.key, at=turn.at, module=None))
         if turn.role == "user":
             asked = turn.text
@@ -49,10 +51,6 @@ def extract(
         if not any(alike.says_the_same(one.found.content, other.found.content) for other in best):
             best.append(msgspec.structs.replace(one, module=module_near(touches, one.at, module_of)))
     return best
-
-
-def _form(text: str) -> str:
-    return " ".join(text.lower().split())
 
 
 def module_near(touches: Iterable[Touch], at: int, module_of: Callable[[str], str | None]) -> str | None:

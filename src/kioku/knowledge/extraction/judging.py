@@ -4,8 +4,6 @@ A sentence that is out of the question (a question, a plan, code, what a person 
 cues are weighed for each type, and the type that is likeliest takes it, if it is likely enough.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterator
 from math import exp
 from typing import Final
@@ -13,6 +11,7 @@ from typing import Final
 import msgspec
 
 from kioku.knowledge.extraction import cues, phrases
+from kioku.knowledge.extraction.exclusions import is_out, is_question, is_wide
 from kioku.knowledge.extraction.phrases import ELSEWHERE, ISSUE, TYPES
 from kioku.knowledge.extraction.sentences import Sentence, sentences
 from kioku.knowledge.extraction.weights import LIKELY, WEIGHTS, WITHOUT
@@ -24,23 +23,6 @@ ASSISTANT: Final = "assistant"
 REPOSITORY: Final = "repository"
 
 _TOLD: Final = 0.2  # the least weight of a cue that is told as a reason
-_SHORTEST, _SHORTEST_WIDE = 18, 8  # signs
-_FEWEST: Final = 4  # words
-_SAID_BY_MACHINES: Final = re.compile(
-    r"[{}].*[{}]|^(?://|[-+/@])|:=|;$|^(?:diff|func|hint:|error:|warning:) |\)$|^\d+ packages? "
-)
-_REPORTED: Final = re.compile(
-    r"^(?:added|updated|fixed|changed|removed|refactored|improved|implemented|introduced|created|this (?:pull request|pr|change)"
-    r"|these changes)\b"
-)
-_LISTED: Final = re.compile(r"^prs? [#▪]|^https?:")
-_SUPPOSED: Final = re.compile(r"^(?:if|unless|suppose|assuming|in case|imagine|what if)\b.*\b(?:would|could|might|you)\b")
-_QUESTION: Final = re.compile(
-    r"^(?:what|why|how|where|which|who|is|are|does|do|did|explain|describe|tell me|in \w+ what|so (?:does|what|then do))\b"
-    r"|[.!?\n] *(?:what|why|how|where|which|does|do|is|are)\b|\bwhat (?:happens|are|is|do|does)\b|\bexplain\b"
-    r"|\bhow (?:do|does|can|is|are|to)\b|\bdoes (?:that|it|this)\b"
-)
-_LONGEST_QUESTION: Final = 700  # signs
 # What makes even a few words one.
 _SPEAKS_ALONE: Final = frozenset(
     {"names one piece of code", "names two", "names three or more", "orders it", "we shall", "says a preference",
@@ -49,7 +31,7 @@ _SPEAKS_ALONE: Final = frozenset(
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A discovery that a sentence makes. `reasons` say why `confidence` (0 to 1) is what it is, the weightiest first."""
+    """A discovery that a sentence makes. `reasons` say why `confidence` (0 to 1) is so, the weightiest first."""
 
     type: str
     content: str
@@ -60,29 +42,28 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     solution: str | None = None
 
 
-def found_in(text: str, role: str, asked: str = "") -> Iterator[Found]:
-    """Return the discoveries of a turn; `asked` is what the person said last before it."""
+def judged_in(text: str, role: str, asked: str = "") -> Iterator[tuple[Sentence, Found | None]]:
+    """Return each sentence of a turn with the discovery that it makes; `asked` is the prompt before it."""
     answers = role != "user" and is_question(asked)
     for sentence in sentences(text, role):
-        found = judge(sentence, role, is_answer=answers)
-        if found is not None:
-            yield found
+        yield sentence, judge(sentence, role, is_answer=answers)
 
 
-def is_question(text: str) -> bool:
-    """Tell whether a prompt asks how something is, and not for work."""
-    return 0 < len(text) < _LONGEST_QUESTION and _QUESTION.search(text.strip().lower()) is not None
+def found_in(text: str, role: str, asked: str = "") -> Iterator[Found]:
+    """Return the discoveries of a turn."""
+    return (found for _, found in judged_in(text, role, asked) if found is not None)
 
 
 def judge(sentence: Sentence, role: str, *, is_answer: bool = False) -> Found | None:
     """Return the discovery that a sentence makes, or None."""
     text = sentence.text
-    if len(text) < (_SHORTEST_WIDE if _is_wide(text) else _SHORTEST):
-        return None
     seen = cues.see(text)
+    if is_out(text, seen.bare, role):
+        return None
     said = cues.cues(sentence, seen, role)
-    said += [f"another language: {one.type}" for one in ELSEWHERE if one.pattern.search(seen.marked)]
-    if _is_out(text, seen.bare, frozenset(said), role):
+    if not cues.ENGLISH.search(seen.marked):
+        said += [f"another language: {one.type}" for one in ELSEWHERE if one.pattern.search(seen.marked)]
+    if "under 6 words" in said and _SPEAKS_ALONE.isdisjoint(said) and not is_wide(text):
         return None
     if is_answer:
         said.append("answers a question")
@@ -95,25 +76,6 @@ def judge(sentence: Sentence, role: str, *, is_answer: bool = False) -> Found | 
         type=type, content=content(text), confidence=_confidence(likely[type], LIKELY[type]),
         provenance=authority(text, role), quote=text, reasons=_reasons(type, said), solution=solution,
     )  # fmt: skip
-
-
-def _is_out(text: str, bare: str, said: frozenset[str], role: str) -> bool:
-    """Tell whether a sentence cannot be a discovery, whatever speaks for it."""
-    is_order = role == "user" and "orders it" in said
-    if text.rstrip().endswith(("?", "？")) or (role != "user" and "?" in text) or _SUPPOSED.search(bare):
-        return True
-    if phrases.QUESTION.search(bare) and not is_order:
-        return True
-    if role == "user":
-        if _REPORTED.search(bare) or "a document" in said:
-            return True
-        if _SAID_BY_MACHINES.search(text) and not is_order:
-            return True
-        if len(cues.WORD.findall(text)) < _FEWEST and not _is_wide(text):
-            return True
-    elif _LISTED.search(bare) or ({"is going to", "is doing"} & said and "what the rules say" not in said):
-        return True
-    return "under 6 words" in said and not said & _SPEAKS_ALONE and not _is_wide(text)
 
 
 def _likelihood(type: str, said: list[str]) -> float:
@@ -137,7 +99,7 @@ def _reasons(type: str, said: list[str]) -> tuple[str, ...]:
 def _solution(sentence: Sentence, marked: str) -> str | None:
     if phrases.SOLVED.search(marked):
         return sentence.text
-    if sentence.following and phrases.SOLVED.search(cues.see(sentence.following).marked):
+    if sentence.following and phrases.SOLVED.search(cues.see(sentence.following[: cues.NEAR]).marked):
         return sentence.following
     return None
 
@@ -154,8 +116,3 @@ def content(text: str) -> str:
     led = phrases.LEAD.match(text)
     plain = text[led.end() :] if led else text
     return plain[:1].upper() + plain[1:]
-
-
-def _is_wide(text: str) -> bool:
-    """Tell whether a sentence is written in signs that are words by themselves."""
-    return sum(unicodedata.east_asian_width(c) in "WF" for c in text) * 3 > len(text)

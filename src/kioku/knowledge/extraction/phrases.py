@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - a phrase stands on one line, however long
-"""Phrases: those by which other languages say what was decided, what holds and what went wrong, and those that say by
-themselves that a sentence is no discovery or whose word it is.
+"""Phrases by which other languages say what was decided, what holds and what went wrong.
 
+Those by which any sentence leads in, tells what a file says, or tells a solution stand here too.
 Each is tried on one sentence of a bounded length, in lower case, in which code and quotations are a mark; every gap in
 one is bounded. What English says is seen by its `cues`.
 """
@@ -60,11 +60,6 @@ ELSEWHERE: Final = [
     ),
 ]  # fmt: skip
 
-QUESTION: Final = re.compile(
-    r"[?？]\W*$|^(?:and |so |but |ok(?:ay)?,? |also,? )?(?:should (?:we|i|it|the)|do (?:we|you|i)|does|did|is (?:it|there|this)|are (?:there|we|you)|"
-    r"can (?:we|you|i)|could (?:we|you|i)|would (?:you|it|we)|what|which|why|how|where|who|when should|shall we|will (?:you|it))\b"
-    r"|\b(?:do you want|would you like|let me know|not sure (?:if|whether)|wondering|i wonder|any thoughts)\b"
-)
 LEAD: Final = re.compile(
     r"^(?:(?:so|ok(?:ay)?|well|great|perfect|good|right|yes|no|yeah|actually|indeed|now|also|and|but|ah|hmm|alright|note|"
     r"important|summary|finally|excellent|understood|got it|good (?:question|catch|point|idea)|great (?:question|catch|point))"

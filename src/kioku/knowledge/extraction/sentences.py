@@ -42,10 +42,6 @@ class Sentence(msgspec.Struct, frozen=True, kw_only=True):
     previous: str = ""
     following: str = ""
 
-    @property
-    def is_first(self) -> bool:
-        return not self.previous
-
 
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]{0,60})(?:\s[^<>\n]{0,300})?>")
 _FENCE = re.compile(r"\s{0,12}(?:[-*]\s+)?(```+|~~~+)")
