@@ -27,8 +27,8 @@ _WHOLE: Final = 5  # words that stand by themselves
 _FRONT: Final = 12  # signs within which a mark judges all that follows
 NEAR: Final = 400  # signs of a neighbour that are looked at
 _AS_A_HEADING: Final = 60  # signs of a line that announces like one
-_CODES: Final = ("names no code", "names one piece of code", "names two", "names three or more")
-_LENGTHS: Final = (("under 6 words", 0, 5), ("11 to 25 words", 11, 25), ("over 25 words", 26, 1_000))
+CODES: Final = ("names no code", "names one piece of code", "names two", "names three or more")
+LENGTHS: Final = (("under 6 words", 0, 5), ("11 to 25 words", 11, 25), ("over 25 words", 26, 1_000))
 _MARK = re.compile(r"[\u2139\u2600-\u27bf\U0001f300-\U0001faff]\ufe0f?\s*")
 # What stands before a sentence, and the plan that is hung on one.
 _BEFORE = re.compile(
@@ -131,9 +131,9 @@ EVERYONE: Final = _rows(
     ("what is named changes its place or name", r"▪ (?:→|->|=>) ▪|\bfrom ▪ to ▪|▪ instead of ▪"),
     ("names only a file", r"^(?:\w+ )?(?:(?:the|a|an|new|separate) )*▪(?: file)?[:.]?$|^(?:\w+ ){1,2}(?:in )?▪:?$"),
     ("severity", r"^\W{0,3}(?:\[?(?:high|medium|low|critical|major|minor|blocker|p[0-3])\]?)\b ?(?:\([^)]{1,30}\))?\s?[:–—/-]"),
-    ("status", r"\b(?:pass(?:es|ed|ing)?|green|pushed|pushing|committed|committing|done|verified|verifying|verification|completed?|completes|ready|success\w*|succeed\w*|merged|merging|rebas\w+|all good|compiles?|checking|waiting|up to date|finished|in place)\b|\b(?:is|are|looks|builds?|lints?|lint is|tree is) (?:now )?clean\b"),
+    ("status", r"\b(?:pass(?:es|ed|ing)?|green|pushed|pushing|committed|committing|done|verified|verifying|verification|completed|completes|task complete|ready|success\w*|succeed\w*|merged|merging|rebas\w+|all good|compiles?|checking|waiting|up to date|finished)\b|\b(?:is|are|looks|builds?|lints?|lint is|tree is) (?:now )?clean\b"),
     ("of the work", r"\b(?:pull request|prs?|branch(?:es)?|commits?|diff|working tree|worktree|untracked|checkout|lint|hunks?|origin|upstream)\b|#\d+|\bmain\b"),
-    ("tests", r"\b(?:unit |integration |e2e )?tests?\b|\btest coverage\b|\btested\b|\btesting\b|\bassert\w*"),
+    ("tests", r"(?<![\w-])(?:unit |integration |e2e |regression )?tests(?![\w-])|\btest (?:coverage|suites?|cases?|files?|runs?)\b|\b(?:the|a|this|new|failing|unit|integration|regression) test(?![\w-])|\btested\b|\btesting\b|\bassert(?:s|ed|ions?)?\b"),
     ("documents", r"\b(?:docs?|documentation|comments?|readme|changelog|docstrings?|godoc|help text|wording|summary|guide)\b"),
     ("praise", r"\b(?:good|great|perfect\w*|excellent|nice\w*|clear(?:ly|er)?|comprehensive\w*|focused|minimal|sound|looks?|correct(?:ly)?|consistent|useful|valuable|reasonable|properly|straightforward|meaningful|compact|clean(?:er)?|right choice|concise|simple|robust\w*|solid|appropriate|well)\b"),
     ("of this moment", r"\b(?:right now|for now|just now|at the moment|this time|yet|again|first|next|step|continue|current(?:ly)? (?:status|state|branch|pending)|remaining|so far|before (?:editing|committing|pushing|deleting|running)|locally)\b"),
@@ -160,12 +160,19 @@ ASSISTANT: Final = _rows(
     ("a suggestion", r"\b(?:suggest\w*|recommend\w*|option|alternative\w*|proposed?|proposal|consider|advice|feel free|let me know|if you(?:'d| want| would| have| only)|best place|action)\b"),
 )  # fmt: skip
 
-ORDERS_IT: Final = rf"^(?:sure,? |ok(?:ay)?,? |yes,? |no,? |also,? |and |but |please |now |then |just |first,? )*(?:(?:can|could|would) (?:you|we) (?:also |please )?)?(?:please )?(?:{_ORDERS})\b"
+_ASKED_OF_ANYBODY = (
+    "look|check|review|explain|tell|show|see|investigate|try|run|propose|suggest|confirm|find|help|do|have|get|be|create|generate|write|give|"
+    "list|commit|push|merge|continue|test|read|open|start|think|recommend|describe|summari[sz]e|make sure|clean up|verify|debug|figure|implement"
+)
+ORDERS_IT: Final = (
+    r"^(?:sure,? |ok(?:ay)?,? |yes,? |no,? |also,? |and |but |please |now |then |just |first,? )*"
+    rf"(?:(?:can|could|would) (?:you|we) (?:also |please |just )?(?!(?:{_ASKED_OF_ANYBODY})\b)[a-z]+|(?:please )?(?:{_ORDERS}))\b"
+)
 PERSON: Final = _rows(
     ("orders it", ORDERS_IT),
     ("we shall", r"\b(?:let's|lets|let us|we should|we shall|we must|i'd like|i would like|i think we should|should be|should (?:handle|only|not|never|always))\b|\b(?:we'll|we will|we're|we are)(?: going to| just)? (?:use|using|keep|keeping|go|going|stick\w*|drop\w*|switch\w*|mov\w+|stay\w*)\b|\bi want (?:it|the|this|all|every|each|no|them)\b"),
     ("says a preference", r"\b(?:i'd (?:prefer|rather)|i would (?:prefer|rather)|don't want|do not want|no need for|not needed|no longer needed|i no longer|don't like|should rather|instead of)\b"),
-    ("asks for work now", r"\b(?:look|check|review|explain|tell me|show me|commit|push|merge|investigate|try|run|continue|report|stop after|propose|suggest|generate|confirm|test|clean up|checkout|write (?:me|to)|create|start|implement|examine|read)\b"),
+    ("asks for work now", r"(?:^|\b(?:please|you|and|then|also|just|to|me|now),? )(?:look|check|review|explain|tell me|show me|commit|push|merge|investigate|try|run|continue|report|stop after|propose|suggest|generate|confirm|test|clean up|checkout|write (?:me|to)|create|start|implement|examine|read)\b"),
 )  # fmt: skip
 
 HEADINGS: Final = _rows(
@@ -227,8 +234,8 @@ def cues(sentence: Sentence, seen: Seen, role: str) -> list[str]:
     if _MARK.search(sentence.text[:_FRONT]):
         said.append("a mark of judgement")
     words = len(WORD.findall(folded))
-    said.append(_CODES[min(folded.count("▪"), len(_CODES) - 1)])
-    said += [name for name, least, most in _LENGTHS if least <= words <= most]
+    said.append(CODES[min(folded.count("▪"), len(CODES) - 1)])
+    said += [name for name, least, most in LENGTHS if least <= words <= most]
     if folded.endswith(":"):
         said.append("announces")
     if sentence.is_item:
