@@ -122,6 +122,7 @@ def test_the_table_weighs_every_cue_and_nothing_else() -> None:
         *(name for name, _, _ in cues.LENGTHS),
         *(f"another language: {type}" for type in ("decision", "rule", "issue")),
         "a finding that is told after it",
+        "a failure is told with its cause",
         "a mark of judgement",
         "an item of a list",
         "announces",

@@ -67,7 +67,7 @@ _ORDERS = (
 _FAILING = (
     r"fail(?:s|ed|ure|ures|ing)?|errors?|crash\w*|broke\w*|breaks?|breaking|hang(?:s|ing)?|hung|bugs?|wrong\w*|incorrect\w*|invalid|missing|"
     r"stale|race|deadlock\w*|leak\w*|regression\w*|conflict\w*|duplicat\w*|mismatch\w*|stuck|los[te]|loss|losing|slow|block(?:s|ing)|panic\w*|"
-    r"unrecoverable|vulnerab\w*|bypass\w*|overwrit\w*|corrupt\w*|inconsisten\w*|timeouts?|silent\w*|ignored|hardcod\w*|hard-coded|anti-pattern|warnings?|unknown|undefined|too broad|noisy|flaky|twice|too (?:big|large|long|slow|late|early|many|much)|unexpected\w*|un(?:validated|handled|checked|reachable|escaped|safe|bounded|available|able)"
+    r"unrecoverable|vulnerab\w*|bypass\w*|overwrit\w*|corrupt\w*|inconsisten\w*|timeouts?|silent\w*|ignored|hardcod\w*|hard-coded|anti-pattern|warnings?|unknown|undefined|too broad|noisy|flaky|twice|rejected with|complain\w*|exits (?:immediately|early|with)|does nothing|nothing happens|never (?:ran|runs|fires|fired|called|reaches|removed|released|closed|set|sent)|too (?:big|large|long|slow|late|early|many|much)|unexpected\w*|un(?:validated|handled|checked|reachable|escaped|safe|bounded|available|able)"
 )
 
 
@@ -81,7 +81,7 @@ WHAT_THE_RULES_SAY: Final = r"\b(?:per|following|according to|as) (?:your|the|ou
 
 # Tried on every sentence.
 EVERYONE: Final = _rows(
-    ("a cause is told", r"\b(?:because|since|due to|caused by|as a result of|thanks to|the reason|stems? from|comes? from)\b"),
+    ("a cause is told", r"\b(?:because|since|due to|caused by|as a result of|thanks to|stems? from|comes? from)\b"),
     ("the cause is named", r"^(?:the )?(?:problem|issue|bug|cause|reason)(?: found| \d)?\s?[:—–-]|\b(?:root cause|culprit|underlying (?:issue|problem|cause|bug))\b|\bthe (?:real |actual |main |core |key |only |first |second |actionable |other )*(?:issue|problem|bug|reason|cause|failure|error|trouble|catch|fix|solution|mistake)s?\b[^.,;]{0,60}? (?:is|was|were|are|comes?|came|happens?|occurs?|lies)\b"),
     ("is due to", r"\b(?:was|is|were|are) (?:\w+ly |just |simply |only )?(?:due to|caused by|because|down to|the result of)\b|\b(?:happens?|happened|occurs?|occurred|fails?|failed|broke|breaks?|crash\w*|hangs?) (?:\w+ ){0,5}(?:due to|because|since|when|if)\b|\bwhich is why\b|\bthat's why\b"),
     ("without it", r"^without (?:this|that|it|the|a|an|these|▪)\b"),
@@ -100,8 +100,8 @@ EVERYONE: Final = _rows(
     ("was decided", r"\b(?:decided|agreed|opted|elected|settled)\b(?: \w+)? (?:to|on|for|that|not|against|upon|with)\b|\b(?:chose|(?:have|has|had|was|were|'ve) (?:chosen|picked)|going with|go with|went with|stick with|sticking with|stuck with|standardi[sz]ed on)\b|\b(?:decision|design choice|resolution)\b(?: (?:was|is)(?: made)?)?(?: to\b|:)"),
     ("was replaced", r"\b(?:was|were|is|are|has been|have been|been|be) (?:now )?(?:replaced|removed|renamed|moved|dropped|deleted|deprecated|superseded|switched|merged|modulari[sz]ed|updated|disabled|enabled|excluded)\b"),
     ("always or never this", r"\b(?:must|shall|should|may) (?:always|never|only)\b|\bmust(?:n't| not)\b|^(?:please )?(?:always|never)\b|\b(?:from now on|going forward,|no exceptions|at all times|under no circumstances|as a rule|by policy)\b|\b(?:we|you|i) (?:always|never) (?!been|seen|had|got|said|saw)\w+|\b(?:is|are) (?:strictly |explicitly )?(?:forbidden|prohibited|mandatory|not allowed|off.limits)\b|\b(?:that|which) prevents? (?:\w+ ){1,3}from ever\b"),
+    ("all of them must", r"\b(?:every|each|all|any|new)\b.{1,60}\b(?:must|shall|needs? an?|has to|have to)\b|\bmust (?:be \w+ed|have|include|go|use|match|stay|live|pass)\b.{1,80}\b(?:otherwise|or else|unless|before)\b"),
     ("should not be done", r"\b(?:should|must|may|can)(?:n't| not| never)(?: ever)? be (?:\w+ )?(?:\w+ed|put|kept|set|run|written|built|read|done|checked|in)\b"),
-    ("an order for good", r"^(?:please )?(?:do not|don't|avoid|make sure|ensure|remember|prefer) (?!worry|mind|know|think|have|understand|see)\w+"),
     ("requires", r"\b(?:requires?|require[ds]|needs? to be|has to be|have to be|must be|is required|are required|mandates?|enforces?)\b"),
     ("what the rules say", WHAT_THE_RULES_SAY),
     ("only", r"\b(?:only|exclusively|solely|at most|at least|up to|exactly)\b"),
@@ -171,6 +171,7 @@ ORDERS_IT: Final = (
 PERSON: Final = _rows(
     ("orders it", ORDERS_IT),
     ("we shall", r"\b(?:let's|lets|let us|we should|we shall|we must|i'd like|i would like|i think we should|should be|should (?:handle|only|not|never|always))\b|\b(?:we'll|we will|we're|we are)(?: going to| just)? (?:use|using|keep|keeping|go|going|stick\w*|drop\w*|switch\w*|mov\w+|stay\w*)\b|\bi want (?:it|the|this|all|every|each|no|them)\b"),
+    ("an order for good", r"^(?:please )?(?:do not|don't|avoid|make sure|ensure|remember|prefer) (?!worry|mind|know|think|have|understand|see)\w+"),
     ("says a preference", r"\b(?:i'd (?:prefer|rather)|i would (?:prefer|rather)|don't want|do not want|no need for|not needed|no longer needed|i no longer|don't like|should rather|instead of)\b"),
     ("asks for work now", r"(?:^|\b(?:please|you|and|then|also|just|to|me|now),? )(?:look|check|review|explain|tell me|show me|commit|push|merge|investigate|try|run|continue|report|stop after|propose|suggest|generate|confirm|test|clean up|checkout|write (?:me|to)|create|start|implement|examine|read)\b"),
 )  # fmt: skip
@@ -188,6 +189,10 @@ _BY_NAME: Final = {**dict(EVERYONE), **dict(ASSISTANT)}
 LEADS: Final = tuple((name, _BY_NAME[name]) for name in ("reports a change", "now"))
 BEFORE: Final = tuple((name, _BY_NAME[name]) for name in ("the cause is named", "found", "severity"))
 AFTER: Final = tuple((name, _BY_NAME[name]) for name in ("a consequence is told",))
+
+
+_CAUSES: Final = frozenset({"a cause is told", "is due to"})
+_FAILURES: Final = frozenset({"something fails", "does not do", "code does not"})
 
 
 class Seen(NamedTuple):
@@ -238,6 +243,8 @@ def cues(sentence: Sentence, seen: Seen, role: str) -> list[str]:
     said += [name for name, least, most in LENGTHS if least <= words <= most]
     if folded.endswith(":"):
         said.append("announces")
+    if not _CAUSES.isdisjoint(said) and not _FAILURES.isdisjoint(said):
+        said.append("a failure is told with its cause")
     if sentence.is_item:
         said.append("an item of a list")
     if role == "user":
