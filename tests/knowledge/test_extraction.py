@@ -124,6 +124,7 @@ def test_the_table_weighs_every_cue_and_nothing_else() -> None:
         "a finding that is told after it",
         "a failure is told with its cause",
         "a mark of judgement",
+        "nothing but how it behaves",
         "an item of a list",
         "announces",
         "answers a question",

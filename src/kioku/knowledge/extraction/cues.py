@@ -56,7 +56,7 @@ _DOES = (
     "switches|spawns?|triggers?|fires?|emits?|adds?|appends?|removes?|deletes?|copies|moves?|matches|avoids?|prevents?|ensures?|"
     "assumes?|treats?|sets?|gets?|passes|receives?|exposes?|registers?|syncs?|renders?|redacts?|points? to|works? (?:by|as|like|through|via|on)|consists?|belongs?|"
     "go(?:es)? (?:through|to|via|into)|talks? to|expires?|dispatches|turns? into|happens?|occurs?|starts?|stops?|retries|polls?|listens?|"
-    "serves?|connects?|opens?|closes|throws?|raises?|logs?|prints?|exits?|imports?|exports?|translates?|converts?|computes?|caches|"
+    "serves?|connects?|opens?|closes|throws?|raises?|logs?|prints?|exits?|imports?|exports?|translates?|converts?|computes?|caches|combines?|picks?|retries|hands?|wakes?|splits?|joins?|subtracts?|builds?|starts?|"
     "represents?|refers? to|corresponds? to|compares?|wins|takes? precedence|caps?|limits?|enables?|disables?|blocks?|allows?|needs?"
 )
 _ORDERS = (
@@ -129,7 +129,7 @@ EVERYONE: Final = _rows(
     ("only for this task", r"\b(?:in|for|of|to) this (?:pr|commit|branch|task|change|run|session|one|review|pass)\b|\bthis (?:pr|commit|branch)\b|\bas requested\b|\bfulfilling\b|\bper your request\b|\btask complete\b"),
     ("code is so", r"▪(?: \w+)? (?:is|are) (?!going|not (?:yet|committed))"),
     ("what is named changes its place or name", r"▪ (?:→|->|=>) ▪|\bfrom ▪ to ▪|▪ instead of ▪"),
-    ("names only a file", r"^(?:\w+ )?(?:(?:the|a|an|new|separate) )*▪(?: file)?[:.]?$|^(?:\w+ ){1,2}(?:in )?▪:?$"),
+    ("names only a file", r"^(?:\w+ )?(?:(?:the|a|an|new|separate) )*▪(?: file)?[:.]?$|^(?:\w+ ){1,3}(?:in )?▪(?:,? (?:and )?▪){0,5}[:.]?$"),
     ("severity", r"^\W{0,3}(?:\[?(?:high|medium|low|critical|major|minor|blocker|p[0-3])\]?)\b ?(?:\([^)]{1,30}\))?\s?[:–—/-]"),
     ("status", r"\b(?:pass(?:es|ed|ing)?|green|pushed|pushing|committed|committing|done|verified|verifying|verification|completed|completes|task complete|ready|success\w*|succeed\w*|merged|merging|rebas\w+|all good|compiles?|checking|waiting|up to date|finished)\b|\b(?:is|are|looks|builds?|lints?|lint is|tree is) (?:now )?clean\b"),
     ("of the work", r"\b(?:pull request|prs?|branch(?:es)?|commits?|diff|working tree|worktree|untracked|checkout|lint|hunks?|origin|upstream)\b|#\d+|\bmain\b"),
@@ -193,6 +193,15 @@ AFTER: Final = tuple((name, _BY_NAME[name]) for name in ("a consequence is told"
 
 _CAUSES: Final = frozenset({"a cause is told", "is due to"})
 _FAILURES: Final = frozenset({"something fails", "does not do", "code does not"})
+_BEHAVIOUR: Final = frozenset(
+    {"it does something", "code does something", "is done somewhere or by something", "is kept somewhere", "is done to"}
+)
+_ELSE: Final = frozenset(
+    {"status", "of this moment", "of the work", "of who says it", "was", "may be", "something fails", "does not do", "tests",
+     "documents", "praise", "a suggestion", "an order or a suggestion", "reports a change", "I changed it", "is needed", "now",
+     "no longer", "under plans", "begins with a pronoun", "announces", "said by another", "the cause is named",
+     "names no code", "under 6 words"}
+)  # fmt: skip
 
 
 class Seen(NamedTuple):
@@ -243,10 +252,12 @@ def cues(sentence: Sentence, seen: Seen, role: str) -> list[str]:
     said += [name for name, least, most in LENGTHS if least <= words <= most]
     if folded.endswith(":"):
         said.append("announces")
-    if not _CAUSES.isdisjoint(said) and not _FAILURES.isdisjoint(said):
-        said.append("a failure is told with its cause")
     if sentence.is_item:
         said.append("an item of a list")
     if role == "user":
         said.append("the person says it")
+    if not _CAUSES.isdisjoint(said) and not _FAILURES.isdisjoint(said):
+        said.append("a failure is told with its cause")
+    if role != "user" and not _BEHAVIOUR.isdisjoint(said) and _ELSE.isdisjoint(said):
+        said.append("nothing but how it behaves")
     return said
