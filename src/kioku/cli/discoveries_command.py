@@ -7,10 +7,20 @@ import click
 
 from kioku import times
 from kioku.cli import places
-from kioku.cli.output import json_option, own_option, print_facts, print_json, print_line, print_table, project_option
+from kioku.cli.output import (
+    json_option,
+    note,
+    on_terminal,
+    own_option,
+    print_facts,
+    print_json,
+    print_line,
+    print_table,
+    project_option,
+)
 from kioku.cli.refine_command import command as refine_command
 from kioku.errors import UsageError
-from kioku.knowledge import discoveries
+from kioku.knowledge import discoveries, learning
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.store import discoveries as stored
 from kioku.store.discoveries import ACCEPTED, REJECTED, STATES, Row
@@ -206,10 +216,15 @@ def _each(ids: tuple[str, ...], folder: str | None, own: bool, state: str) -> li
 
 
 def _written(folder: str | None, own: bool, work: "Callable[[apsw.Connection, int, Store], Result]") -> Result:
-    where, _ = places.find(folder, own=own)
+    where, values = places.find(folder, own=own)
     with places.opened(where) as store:
         now = times.now_ms()
-        return store.write(lambda db: work(db, now, store))
+        done = store.write(lambda db: work(db, now, store))
+        if not own:
+            places.tell(learning.follow(store, where, values))
+            if values.text("discoveries.enrich") == "off" and on_terminal() and learning.has_file(where):
+                note("kioku enrich writes what is accepted into .context/project.yaml")
+        return done
 
 
 def _tell(rows: list[Row], *, as_json: bool) -> None:

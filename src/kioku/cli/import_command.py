@@ -80,7 +80,7 @@ def command(
         outcome = _import(open_stores, wish, found, quiet=as_json)
         if not dry_run:
             for home, store in open_stores.opened():
-                learning.learn(store, home.project, home.settings, everything=True)
+                places.tell(learning.learn(store, home.project, home.settings, everything=True))
     if as_json:
         print_json({**msgspec.structs.asdict(outcome), "dry_run": dry_run})
     else:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 
 from kioku.errors import KiokuError
-from kioku.knowledge.project_yaml import MAX_BYTES
+from kioku.knowledge.yaml_file import MAX_BYTES
 from kioku.workspace.plain_files import read_plain, replace_plain
 
 FILES = ("project.yaml", "project.yaml.bak")
