@@ -34,15 +34,17 @@ class Document:
     """A text, its tree, and the changes to be made to it; nothing changes before `apply`."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.root = parse(text)
-        if self.root.kind != "map":
-            raise YamlError("it holds no keys with values at the top")
         first = re.search(r"\r\n|\n|\r", text)
         self.newline = first.group() if first else "\n"
+        self._lacks_end = bool(text) and text[-1] not in "\r\n"  # then it has one while it is changed
+        self.text = text + self.newline * self._lacks_end
+        self.root = parse(self.text)
+        if self.root.kind != "map":
+            raise YamlError("it holds no keys with values at the top")
         self._edits: list[_Edit] = []
         self._begun: set[int] = set()  # empty `{}` that a key was added to
-        self._expected = plain(self.root)
+        # The end of a line is part of a block scalar: only without ours is what the text says.
+        self._expected = plain(parse(text) if self._lacks_end else self.root)
 
     def apply(self) -> str:
         """Return the changed text; YamlError when it would not hold exactly what was asked for."""
@@ -54,7 +56,7 @@ class Document:
                 raise YamlError("two changes touch the same line")
         for edit in reversed(ordered):
             text = text[: edit.start] + edit.text + text[edit.end :]
-        if self.text and self.text[-1] not in "\r\n" and self._edits:
+        if self._lacks_end:
             text = text.removesuffix(self.newline)
         if self._edits and _without_nothing(plain(parse(text))) != _without_nothing(self._expected):
             raise YamlError("its layout is too unusual to be changed safely")
@@ -129,11 +131,17 @@ class Document:
         """Remove a key with its value; return False, changing nothing, where that would lose a comment."""
         parent = self._parent(path)
         name = path[-1]
-        if not parent.bare or not self.all_bare(parent.values[name]) or self.has_comment(parent, name):
+        if not parent.bare or not self.all_bare(parent.values[name]):
             return False
-        if parent.flow or not self._begins_line(parent.keys[name]):
+        if parent.flow:
+            start, end = self._in_flow_map(parent, name)
+            if "#" in self._outside_scalars(parent.values[name], start, end, parent.keys[name]):
+                return False
+        elif self.has_comment(parent, name) or not self._begins_line(parent.keys[name]):
             return False
-        self._replace(self._line_start(parent.keys[name].start), self._line_end(parent.values[name].end), "")
+        else:
+            start, end = self._line_start(parent.keys[name].start), self._line_end(parent.values[name].end)
+        self._replace(start, end, "")
         self._expect(path, None)
         return True
 
@@ -169,20 +177,25 @@ class Document:
             at = self._line_start(items[i1].start) if i1 < len(items) else self._line_end(items[-1].end)
             text = "".join(f"{' ' * old.column}- {scalar(each)}{self.newline}" for each in value[j1:j2])
             if text:
-                if self.text[at - 1] not in "\r\n":
-                    text = self.newline + text.removesuffix(self.newline)
                 edits.append(_Edit(start=at, end=at, text=text, depth=old.column))
         self._edits += edits
         return True
+
+    def _in_flow_map(self, parent: Node, name: str) -> tuple[int, int]:
+        """Return from where to where a key stands in a map on one line, with the comma that is its own."""
+        names = list(parent.keys)
+        place = names.index(name)
+        end = parent.values[name].end
+        if place > 0:
+            return parent.values[names[place - 1]].end, end
+        return parent.keys[name].start, parent.keys[names[1]].start if len(names) > 1 else end
 
     def _replace(self, start: int, end: int, text: str) -> None:
         self._edits.append(_Edit(start=start, end=end, text=text))
 
     def _insert_lines(self, at: int, lines: str) -> None:
-        """Insert whole lines at the beginning of a line, or at the end of a text without a last line break."""
-        if at > 0 and self.text[at - 1] not in "\r\n":
-            lines = self.newline + lines.removesuffix(self.newline)
-        self._edits.append(_Edit(start=at, end=at, text=lines, depth=_indent(lines.lstrip("\r\n"))))
+        """Insert whole lines at the beginning of a line."""
+        self._edits.append(_Edit(start=at, end=at, text=lines, depth=_indent(lines)))
 
     def _is_nothing(self, key: Node, value: Node) -> bool:
         """Tell whether nothing is written behind a key's colon but perhaps a comment, and the key begins its line."""
