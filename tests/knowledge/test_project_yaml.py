@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from kioku.errors import ProjectError
-from kioku.knowledge import project_yaml
+from kioku.knowledge import yaml_file
 from kioku.knowledge.project_yaml import Change, load, update
 from kioku.knowledge.sayings import Saying
 from kioku.scan.facts import LanguageCount, ModuleFacts, ProjectFacts
@@ -353,7 +353,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"a: \x00\n", "special characters"),
         (b"a: \xff\n", "not UTF-8"),
         ("a: 1\n".encode("utf-16"), "not UTF-8"),
-        (b"#" * (project_yaml.MAX_BYTES + 1), "larger than"),
+        (b"#" * (yaml_file.MAX_BYTES + 1), "larger than"),
         (b"- 1\n" * 60_000, "more than 50,000"),
         (b"%YAML 9.9\n---\na: 1\n", ""),
     ],
