@@ -70,6 +70,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         """Return the names of the modules that are archived."""
         return {entry.name for entry in self.archived if entry.id == module_id(entry.name)}
 
+    @property
+    def archived_discoveries(self) -> set[str]:
+        """Return the ids of the discoveries that are archived."""
+        return {entry.name for entry in self.archived if entry.id == _DISCOVERIES + entry.name}
+
 
 def look(file: ProjectFile | None, store: Store | None, *, budget: float, now: int) -> Context:
     """Put every item in its place at `now`, and keep that in the store where it can be written. Raises StoreError."""

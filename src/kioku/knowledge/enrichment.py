@@ -5,7 +5,7 @@ its discovery, and goes with it. Whatever a person changed, moved or commented i
 deleted does not come back. Everything outside of these entries stays as it is, byte by byte.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -65,30 +65,42 @@ def enrich(text: str, memory: Memory, wanted: Sequence[Wanted], *, again: bool =
     memory = enriched.settle(memory, {id: [e.digest for e in found] for id, found in _entries(document.root).items()})
     round_ = _Round(document, memory, wanted, again=again)
     try:
-        result = round_.run(lambda _: True)
+        result = round_.run()
     except YamlError:
-        result = _one_by_one(text, memory, wanted, round_.places(), again=again)
+        result = _one_by_one(text, memory, wanted, round_.changes, again=again)
     result.base = memory.written
     return result
 
 
-def _one_by_one(text: str, memory: Memory, wanted: Sequence[Wanted], places: Sequence[Path], *, again: bool) -> Result:
-    """Change each list by itself, where one is laid out too unusually for all to be changed at once."""
+def _one_by_one(
+    text: str, memory: Memory, wanted: Sequence[Wanted], changes: "Mapping[Path, _Change]", *, again: bool
+) -> Result:
+    """Change each list by itself, where one is laid out too unusually for all to be changed at once.
+
+    What goes goes first: an entry that moves must not stand in two lists.
+    """
     result = Result(text=text, memory=memory)
-    for place in places:
+    skipped: dict[str, Skipped] = {}
+    going = [(place, False) for place, change in changes.items() if change.gone]
+    coming = [(place, True) for place, change in changes.items() if change.new or change.added]
+    for place, is_coming in going + coming:
         one = _Round(ItemDocument(result.text), result.memory, wanted, again=again)
+        now = one.changes.get(place, _Change())
+        here = [each for each in now.added if each.id not in one.entries]
+        change = _Change(new=now.new, added=here) if is_coming else _Change(gone=now.gone)
+        one.changes = {place: change}
         try:
-            done = one.run(lambda here, place=place: here == place)  # type: ignore[misc]
+            done = one.run()
         except YamlError as error:
-            result.skipped += [
-                Skipped(id=id, reason=f"{'.'.join(place)}: {error.message}") for id in one.pending(place)
-            ]
+            ids = [*change.gone.values(), *(each.id for each in (*change.new.values(), *change.added))]
+            skipped |= {id: Skipped(id=id, reason=f"{'.'.join(place)}: {error.message}") for id in ids}
             continue
         result.text, result.memory = done.text, done.memory
-        for name in ("added", "updated", "removed", "skipped"):
+        for name in ("added", "updated", "removed"):
             getattr(result, name).extend(getattr(done, name))
-    last = _Round(ItemDocument(result.text), result.memory, wanted, again=again).run(lambda _: False)
-    result.kept_out, result.edited = last.kept_out, last.edited
+        skipped |= {each.id: each for each in done.skipped}
+    last = _Round(ItemDocument(result.text), result.memory, wanted, again=again)
+    result.skipped, result.kept_out, result.edited = list(skipped.values()), last.kept_out, last.edited
     return result
 
 
@@ -126,23 +138,13 @@ class _Round:
             if id not in self.written:
                 self._look_at_new(id, one)
 
-    def places(self) -> list[Path]:
-        """Return the lists in which there is something to do."""
-        return list(self.changes)
-
-    def pending(self, place: Path) -> list[str]:
-        """Return the discoveries that something is to be done for in a list."""
-        change = self.changes.get(place, _Change())
-        return [*change.gone.values(), *(one.id for one in (*change.new.values(), *change.added))]
-
-    def run(self, concerns: Callable[[Path], bool]) -> Result:
-        """Do what is to be done in the lists that this concerns. Raises YamlError where the layout forbids it."""
+    def run(self) -> Result:
+        """Do what is to be done. Raises YamlError where the layout forbids it."""
         result = Result(text=self.document.text, memory=Memory(), kept_out=self.kept_out, edited=self.edited)
         emptied: list[Path] = []
         fresh: dict[Path, list[Wanted]] = {}
         for place, change in self.changes.items():
-            if concerns(place):
-                self._do(place, change, result, emptied, fresh)
+            self._do(place, change, result, emptied, fresh)
         self._make(fresh, result)
         self._unmake(emptied)
         result.text = self.document.apply()

@@ -27,7 +27,7 @@ class ItemDocument(Document):
         list_ = self.node(path)
         assert list_ is not None
         item = list_.items[index]
-        if not list_.bare or not self.all_bare(item):
+        if not list_.bare or not self._parent(path).keys[path[-1]].bare or not self.all_bare(item):
             return False
         if list_.flow:
             start = list_.items[index - 1].end if index else list_.start
