@@ -691,3 +691,24 @@ def test_a_list_that_a_person_calls_otherwise_is_added_to_under_its_own_name(sto
     file(project).write_text("businessRules:\n- be kind\n")
     run(store, project)
     assert file(project).read_text().startswith("businessRules:\n- be kind\n- text: Gamma rules all.\n")
+
+
+def test_what_is_archived_is_left_out_of_the_overview_and_nothing_is_counted_twice(known: Path) -> None:
+    words = [f"{'alpha beta gamma delta'.replace('a', letter)} stays {letter} " + letter * 80 for letter in "xyz"]
+    rows = [said(known, "add", text, "--module", "queue")["discoveries"][0] for text in words]
+    before = json.loads(kioku("show", "--json", cwd=known).stdout)["context"]["tokens"]
+    enrich(known)
+    assert json.loads(kioku("show", "--json", cwd=known).stdout)["context"]["tokens"] == before
+    small = {"KIOKU_CONTEXT_TOKEN_BUDGET": "100"}
+    found = json.loads(kioku("show", "--json", cwd=known, env=small).stdout)["context"]
+    archived = {entry["name"] for entry in found["archived"]}
+    assert archived & {row["id"] for row in rows}
+    assert "queue" not in archived
+    with Server(known, env=small) as server:
+        server.initialize()
+        answer = server.request("resources/read", {"uri": "context://project/overview"})
+        overview = answer["result"]["contents"][0]["text"]
+        server.end()
+    for row in rows:
+        assert (row["content"] in overview) == (row["id"] not in archived)
+    assert any(row["content"] in overview for row in rows)

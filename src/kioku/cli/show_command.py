@@ -10,6 +10,7 @@ import msgspec
 from kioku import times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
+from kioku.errors import StoreError
 from kioku.knowledge.sayings import LISTS, Saying
 from kioku.reports.listing import Wanted, listing
 from kioku.store.store import Store
@@ -38,11 +39,14 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
     path = os.path.join(where.context_dir, "project.yaml")
     file = project_yaml.load(path) if os.path.lexists(path) else None
     if module_name is not None:
-        if not os.path.lexists(where.store_path):
-            _show_module(file, module_name, as_json, _source(None))
-            return
-        with places.opened(where, writable=False) as store:
-            _show_module(file, module_name, as_json, _source(store))
+        source = _source(None)
+        if os.path.lexists(where.store_path):
+            try:
+                with places.opened(where, writable=False) as store:
+                    source = _source(store)
+            except StoreError as error:
+                note(f"note: where entries come from cannot be told: {error}")
+        _show_module(file, module_name, as_json, source)
         return
     sessions = []
     now, judge, budget = times.now_ms(), places.judge(where), values.number("context.token_budget")

@@ -30,7 +30,10 @@ _TRIES: Final = 50  # an editor does not save so often in a row
 
 
 class Enrichment(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done to the file, or would be: ids of discoveries by what became of them, and the unified diff."""
+    """What was done to the file, or would be: ids of discoveries by what became of them, and the unified diff.
+
+    The diff shows no secret, also where one stands in the file.
+    """
 
     file: str
     changed: bool
@@ -52,6 +55,30 @@ def enrich(store: Store, context_dir: str, *, dry_run: bool = False, again: bool
     """
     if dry_run:
         return _once(store, context_dir, dry_run=True, again=again)[0]
+    return _repeated(store, context_dir, again=again)
+
+
+def redact_again(store: Store, context_dir: str) -> bool:
+    """Write the entries that are there as their discoveries say them now, and keep no copy that has a secret.
+
+    Returns whether there was something to change. Raises ProjectError.
+    """
+    path = os.path.join(context_dir, yaml_file.NAME)
+    if not os.path.lexists(path) or not enriched.load(context_dir, store.id).written:
+        return False
+    done = _repeated(store, context_dir, fresh=False)
+    backup = path + ".bak"
+    copy = yaml_file.read(backup)
+    text = "" if copy is None else copy.decode("utf-8", "replace")
+    if redact(text) == text:
+        return done.changed
+    with yaml_file.reporting(backup):
+        os.unlink(backup)
+    return True
+
+
+def _repeated(store: Store, context_dir: str, *, again: bool = False, fresh: bool = True) -> Enrichment:
+    """Try until nobody has changed the file meanwhile."""
     path = os.path.join(context_dir, yaml_file.NAME)
     if yaml_file.read(path) is None:
         raise _missing(path)
@@ -59,7 +86,7 @@ def enrich(store: Store, context_dir: str, *, dry_run: bool = False, again: bool
         raise ProjectError(f"{path} is read-only", hint="Make it writable")
     with yaml_file.locked(context_dir):
         for _ in range(_TRIES):
-            done, is_done = _once(store, context_dir, dry_run=False, again=again)
+            done, is_done = _once(store, context_dir, dry_run=False, again=again, fresh=fresh)
             if is_done:
                 return done
     raise ProjectError(f"{path} is being changed all the time", hint="Run the command again when it is at rest")
@@ -104,8 +131,11 @@ def accepted(rows: Iterable[Row]) -> dict[str, Row]:
     return {row.id: row for row in rows if row.state == ACCEPTED and row.superseded_by is None}
 
 
-def _once(store: Store, context_dir: str, *, dry_run: bool, again: bool) -> tuple[Enrichment, bool]:
-    """Try once; return what was done and whether it was: False where the file was changed meanwhile."""
+def _once(store: Store, context_dir: str, *, dry_run: bool, again: bool, fresh: bool = True) -> tuple[Enrichment, bool]:
+    """Try once; return what was done and whether it was: False where the file was changed meanwhile.
+
+    Without `fresh` only what was written before is looked after.
+    """
     path = os.path.join(context_dir, yaml_file.NAME)
     data = yaml_file.read(path)
     if data is None:
@@ -113,7 +143,7 @@ def _once(store: Store, context_dir: str, *, dry_run: bool, again: bool) -> tupl
     text = yaml_file.decode(path, data)
     bom = yaml_file.BOM if text.startswith(yaml_file.BOM) else ""
     memory = enriched.load(context_dir, store.id)
-    wanted = _wanted(store)
+    wanted = [one for one in _wanted(store) if fresh or one.id in memory.written]
     try:
         result = enrichment.enrich(text.removeprefix(bom), memory, wanted, again=again)
     except YamlError as error:
@@ -146,7 +176,7 @@ def _told(path: str, text: str, bom: str, result: Result, *, changed: bool) -> E
     return Enrichment(
         file=path, changed=changed, added=result.added, updated=result.updated, removed=result.removed,
         kept_out=result.kept_out, edited=result.edited, skipped=result.skipped,
-        diff=yaml_file.diff(path, text, bom + result.text) if changed else "",
+        diff=str(redact(yaml_file.diff(path, text, bom + result.text))) if changed else "",
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ and brings it back.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
 from kioku import times
@@ -77,12 +77,13 @@ def _project_file(bench: Workbench) -> ProjectFile | None:
     return load(path) if os.path.lexists(path) else None
 
 
-def _archived(bench: Workbench, file: ProjectFile, now: int) -> set[str]:
-    """Return the modules that are left out of the overview; none where the store cannot tell."""
+def _archived(bench: Workbench, file: ProjectFile, now: int) -> tuple[set[str], set[str]]:
+    """Return the modules and the discoveries that are left out of the overview; none where the store cannot tell."""
     try:
-        return context.look(file, bench.recorder.store(), budget=bench.token_budget, now=now).archived_modules
+        known = context.look(file, bench.recorder.store(), budget=bench.token_budget, now=now)
     except KiokuError:
-        return set()
+        return set(), set()
+    return known.archived_modules, known.archived_discoveries
 
 
 def _overview(file: ProjectFile | None, bench: Workbench, now: int) -> str:
@@ -96,9 +97,9 @@ def _overview(file: ProjectFile | None, bench: Workbench, now: int) -> str:
         "architecture": file.architecture,
     }
     lines += [f"- {name}: {clean(str(value))}" for name, value in facts.items() if value]
-    archived, source = _archived(bench, file, now), _source(bench)
+    (archived, quiet), source = _archived(bench, file, now), _source(bench)
     for title in LISTS:
-        lines += _section(title, _list(file, title), source)
+        lines += _section(title, [one for one in _list(file, title) if one.id not in quiet], source)
     modules = {name: module for name, module in file.modules.items() if name not in archived}
     if file.modules:
         lines += ["", "## Modules", ""]
@@ -110,6 +111,7 @@ def _overview(file: ProjectFile | None, bench: Workbench, now: int) -> str:
                 f"  - {title.removesuffix('s')}: {_said(one, source)}"
                 for title in LISTS
                 for one in _list(module, title)
+                if one.id not in quiet
             ]
     if hidden := len(file.modules) - len(modules):
         lines += ["", f"({counted(hidden, 'module')} not used lately left out; context://module/NAME brings one back)"]
@@ -139,7 +141,7 @@ def _said(one: Saying, source: Callable[[Saying], str]) -> str:
     return f"{clean(one.text)}{solved} ({clean(source(one))})"
 
 
-def _section(title: str, items: tuple[Saying, ...], source: Callable[[Saying], str]) -> list[str]:
+def _section(title: str, items: Sequence[Saying], source: Callable[[Saying], str]) -> list[str]:
     if not items:
         return []
     return ["", f"## {title.capitalize()}", "", *(f"- {_said(one, source)}" for one in items)]
