@@ -687,6 +687,14 @@ def test_every_form_in_which_people_write_entries_is_read() -> None:
     assert sayings.read(values, "patterns") == ()
 
 
+def test_what_a_person_wrote_in_the_same_words_is_not_written_twice(store: Store, project: Path) -> None:
+    theirs = "rules:\n- gamma  rules all\n"
+    file(project).write_text(theirs)
+    done = run(store, project)
+    assert (len(done.added), len(done.edited)) == (2, 1)
+    assert file(project).read_text().startswith(theirs + "modules:\n")
+
+
 def test_a_list_that_a_person_calls_otherwise_is_added_to_under_its_own_name(store: Store, project: Path) -> None:
     file(project).write_text("businessRules:\n- be kind\n")
     run(store, project)

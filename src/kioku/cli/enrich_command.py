@@ -38,7 +38,7 @@ def command(folder: str | None, as_json: bool, dry_run: bool, again: bool) -> in
     what = ", ".join(f"{len(ids)} {would}{word}" for ids, word in told if ids)
     print(f"{done.file}: {what or 'nothing to change'}")
     if done.edited:
-        note(f"{counted(len(done.edited), 'entry')} left as you changed them")
+        note(f"{counted(len(done.edited), 'entry')} left as you wrote them")
     if done.kept_out:
         note(f"{counted(len(done.kept_out), 'entry')} that you deleted not written: --again writes them")
     for one in done.skipped:

@@ -40,7 +40,7 @@ class Result(msgspec.Struct, kw_only=True):
     """The changed text, what is to be remembered, and the ids of the discoveries by what became of them.
 
     `base` is what had been written before. `kept_out` are those whose entries a person deleted, `edited` those whose
-    entries are the person's by now.
+    entries are the person's by now, or were from the beginning: in the same words.
     """
 
     text: str
@@ -178,12 +178,21 @@ class _Round:
         """Decide about what nobody remembers: what stands there already word for word is taken for ours."""
         place = self._place(one)
         found = self.entries.get(id, [])
-        if not found:
+        if not found and self._is_said(place, one):
+            self.edited.append(id)
+        elif not found:
             self._change(place).added.append(one)
         elif [(entry.path, entry.digest) for entry in found] == [(place, enriched.digest(one.item))]:
             self.written[id] = Written(place, found[0].digest)
         else:
             self.edited.append(id)
+
+    def _is_said(self, place: Path, one: Wanted) -> bool:
+        """Tell whether a person wrote the same words into that list."""
+        node = self.document.node(place)
+        texts = [sayings.saying(plain(item)) for item in (node.items if node is not None else ())]
+        words = _words(one.item.get("text") or one.item.get("problem") or "")
+        return any(said is not None and said.id is None and _words(said.text) == words for said in texts)
 
     def _change(self, place: Path) -> _Change:
         return self.changes.setdefault(place, _Change())
@@ -334,6 +343,10 @@ def _entries(root: Node) -> dict[str, list[_Entry]]:
                 entry = _Entry(path=(*path, name), index=index, digest=enriched.digest(says))
                 found.setdefault(id.text, []).append(entry)
     return found
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split()).casefold().rstrip(".")
 
 
 def _is_empty(node: Node) -> bool:

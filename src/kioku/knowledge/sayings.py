@@ -45,13 +45,14 @@ def read(values: Mapping[str, Plain], list_: str) -> tuple[Saying, ...]:
     for name in names(list_):
         value = values.get(name)
         for item in value if isinstance(value, list) else [value]:
-            saying = _saying(item)
-            if saying is not None:
-                found.append(saying)
+            one = saying(item)
+            if one is not None:
+                found.append(one)
     return tuple(found)
 
 
-def _saying(item: Plain) -> Saying | None:
+def saying(item: Plain) -> Saying | None:
+    """Return an entry; None for what is none."""
     if isinstance(item, str):
         text = _text(item)
         return None if text is None else Saying(text=text)
