@@ -22,10 +22,11 @@ from kioku.store.opening import open_store
 from kioku.store.store import Store
 from kioku.workspace import swapping
 from mcp import ClientSession, StdioServerParameters, stdio_client
+from tests.capture.test_together import send
 from tests.knowledge.test_discoveries import conversation, said
 from tests.knowledge.test_project_yaml import BOMB
 from tests.store.places import T0, place
-from tests.support import KIOKU, PATIENCE_S, Server, kioku
+from tests.support import KIOKU, PATIENCE_S, Clock, Server, kioku, rows, wait_until
 
 posix = pytest.mark.skipif(os.name == "nt", reason="links, pipes and modes are POSIX")
 
@@ -322,6 +323,28 @@ def test_what_is_accepted_by_itself_is_written_by_itself_if_the_person_wants_bot
     assert told.returncode == 0
     (decision,) = project_yaml.load(str(file(project))).decisions
     assert "parser" in decision.text
+
+
+@pytest.mark.parametrize("before", ["name: x\n", "name: [\n"])
+def test_a_running_server_lets_the_file_follow_and_a_broken_one_does_not_stop_it(
+    project: Path, clock: Clock, before: str
+) -> None:
+    env = {**clock.env, "KIOKU_DISCOVERIES_ENRICH": "on", "KIOKU_DISCOVERIES_AUTO_ACCEPT": "0.1"}
+    words = "keep the parser in a package of its own"
+    with Server(project, env=env) as server:
+        server.initialize()
+        file(project).write_text(before)
+        send(project, "UserPromptSubmit", prompt=f"We decided to {words}.", env=clock.env)
+        clock.shift(45)
+        server.call("grep_codebase", pattern="x")
+        clock.shift(10)
+        server.call("grep_codebase", pattern="y")
+        wait_until(lambda: rows(project, "SELECT state FROM discoveries") == [("accepted",)])
+        if "[" not in before:
+            wait_until(lambda: words in file(project).read_text())
+        assert server.end() == 0
+    assert file(project).read_text().startswith(before)
+    assert (words in file(project).read_text()) == ("[" not in before)
 
 
 # --- deleting -------------------------------------------------------------------------------------------------------
