@@ -109,7 +109,7 @@ def _afterwards(store: Store, where: Project, values: Settings, is_ending: bool)
     if not is_ending:
         # What keeps sessions from being looked at is told where something is to be recorded; they wait meanwhile.
         with contextlib.suppress(StoreError):
-            learning.learn(store, where, values)
+            learning.learn(store, where, values)  # what keeps project.yaml from following is told by `kioku enrich`
     budget, judge = values.number(settings.RESUME_BUDGET), lease.judge(where.run_dir)
     resuming.prepare(
         store, where, budget=budget, now=times.now_ms(), judge=judge, git_deadline_s=LONGEST_WAIT_FOR_GIT_S

@@ -184,6 +184,15 @@ def remembered(db: apsw.Connection, session: str) -> int:
     return int(next(db.execute(query, (session,)))[0])
 
 
+def resting_on(db: apsw.Connection, ids: Iterable[str]) -> list[str]:
+    """Return the ids of the discoveries of which something was said in one of these sessions."""
+    found: dict[str, None] = {}
+    for session in ids:
+        query = "SELECT id FROM discoveries WHERE session_id = ?1 OR instr(evidence, '\"' || ?1 || '\"')"
+        found |= {str(row[0]): None for row in db.execute(query, (session,))}
+    return list(found)
+
+
 def forget(db: apsw.Connection, id: str, ids: Iterable[str]) -> None:
     """Remove what rests on a deleted session alone, and from the rest what was said in it; `ids` are all its ids."""
     gone = set(ids)
