@@ -12,8 +12,8 @@ import msgspec
 
 from kioku.errors import UsageError
 from kioku.knowledge.extraction import alike
+from kioku.knowledge.extraction.authority import ASSISTANT, PERSON, REPOSITORY
 from kioku.knowledge.extraction.extract import MOST, Learned, extract
-from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, REPOSITORY
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.models import FILE_EDIT, new_id
 from kioku.redaction import redact

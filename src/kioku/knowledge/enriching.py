@@ -15,7 +15,7 @@ import msgspec
 from kioku.errors import ProjectError
 from kioku.knowledge import enriched, enrichment, yaml_file
 from kioku.knowledge.enrichment import Result, Skipped, Wanted
-from kioku.knowledge.extraction.judging import PERSON, REPOSITORY
+from kioku.knowledge.extraction.authority import PERSON, REPOSITORY
 from kioku.knowledge.sayings import LIST_OF, Saying
 from kioku.knowledge.yaml_tree import YamlError
 from kioku.redaction import redact

@@ -35,6 +35,14 @@ _REPORTED: Final = re.compile(
 _OF_A_DOCUMENT: Final = re.compile(
     r"^(?:role|focus|file|location|impact|goal|task|step|phase|item)s?(?: \d+)? ?[:—–-]|^(?:item|fix|step|task|phase) \d|\bcommit message\b"
 )
+# That something is not decided, which has every word of a decision.
+_UNDECIDED: Final = re.compile(
+    r"(?:\bnot|n't|\bnever)(?: \w+){0,2} (?:decided?|agreed?|chosen?|choose|settled?|picked?|made (?:a|the|any) (?:decision|choice))\b"
+    r"|\b(?:don't|doesn't|do not|not) (?:think|believe|know|sure|remember|recall)\b.{0,40}\b(?:decided?|agreed?|chose|chosen|settled)\b"
+    r"|\bundecided\b|\byet to (?:decide|agree|choose|settle)\b|\bno decision\b|\bnobody (?:decided|agreed)\b"
+    r"|\bnicht (?:entschieden|beschlossen|festgelegt)\b|\b(?:pas|jamais)(?: encore)? (?:décidé|choisi)\b|\bno (?:hemos|se ha|está) decidid\w+|\bnão (?:decidimos|foi decidido)\b"
+    r"|\bnon (?:abbiamo|è stato)(?: ancora)? deciso\b|не решили|не решено|(?:还没|没有|尚未|未)(?:有)?(?:决定|决策)|(?:決めて|決まって)い(?:ない|ません)|결정하지 (?:않|못)"
+)
 # What a prompt begins with, or holds, that asks how something is.
 _ASKS: Final = re.compile(
     r"^(?:what|why|how|where|which|who|is|are|does|do|did|explain|describe|tell me|in \w+ what|so (?:does|what|then do))\b"
@@ -48,7 +56,7 @@ def is_out(text: str, bare: str, role: str) -> bool:
     """Tell whether a sentence cannot be a discovery; `bare` is its bare form."""
     if len(text) < (_SHORTEST_WIDE if is_wide(text) else _SHORTEST):
         return True
-    if text.rstrip().endswith(("?", "？")) or _SUPPOSED.search(bare):
+    if text.rstrip().endswith(("?", "？")) or _SUPPOSED.search(bare) or _UNDECIDED.search(bare):
         return True
     if role != "user":
         return (

@@ -7,7 +7,8 @@ import msgspec
 
 from kioku import times
 from kioku.knowledge.extraction import alike
-from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, Found, judged_in
+from kioku.knowledge.extraction.authority import ASSISTANT, PERSON
+from kioku.knowledge.extraction.judging import Found, judged_in
 from kioku.store.discoveries import Touch, Turn
 
 MOST: Final = 10  # of a session

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from kioku.knowledge.extraction import cues, phrases
+from kioku.knowledge.extraction.authority import authority
 from kioku.knowledge.extraction.exclusions import is_out, is_question, is_wide
 from kioku.knowledge.extraction.phrases import ELSEWHERE, ISSUE, TYPES
 from kioku.knowledge.extraction.sentences import Sentence, sentences
@@ -18,9 +19,6 @@ from kioku.knowledge.extraction.weights import LIKELY, WEIGHTS, WITHOUT
 
 LEAST: Final = 0.5  # what is less sure is no discovery
 SUREST: Final = 0.95
-PERSON: Final = "person"
-ASSISTANT: Final = "assistant"
-REPOSITORY: Final = "repository"
 
 _TOLD: Final = 0.2  # the least weight of a cue that is told as a reason
 # What makes even a few words one.
@@ -102,13 +100,6 @@ def _solution(sentence: Sentence, marked: str) -> str | None:
     if sentence.following and phrases.SOLVED.search(cues.see(sentence.following[: cues.NEAR]).marked):
         return sentence.following
     return None
-
-
-def authority(text: str, role: str) -> str:
-    """Return whose word a sentence is: who tells what a file says lends it nothing."""
-    if phrases.SAID_BY_A_FILE.search(cues.see(text).marked):
-        return REPOSITORY
-    return PERSON if role == "user" else ASSISTANT
 
 
 def content(text: str) -> str:

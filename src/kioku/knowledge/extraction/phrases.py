@@ -66,11 +66,6 @@ LEAD: Final = re.compile(
     r"\s?[,:!.—–-]+\s+|(?:so|and|but|also|now|actually) (?=\w))+",
     re.IGNORECASE,
 )
-SAID_BY_A_FILE: Final = re.compile(
-    r"\b(?:readme|contributing|agents\.md|claude\.md|changelog|docs?|documentation|guide|guidelines?|comments?|file|spec\w*|page|issue|"
-    r"website|manual|instructions?|output|log|logs|message)\b[^.]{0,30}\b(?:says?|said|states?|tells?|reads?|notes?|mentions?|requires?|recommends?|instructs?|asks?)\b"
-    r"|\baccording to\b|\bas (?:stated|written|documented|described|mentioned) in\b|\b(?:quote|quoted|quoting)\b"
-)
 SOLVED: Final = re.compile(
     r"\b(?:fix(?:ed|es)?|solution|solved|resolv(?:ed|es)|workaround|now (?:uses?|works?|returns?|handles?|checks?)|changed|replaced|added|removed|"
     r"by (?:adding|using|removing|changing|moving|making|setting|passing|checking)|instead|updated|switched|behoben|gelöst|corregid\w+|corrigé|corrigid\w+|risolt\w+|исправ\w+)\b"
