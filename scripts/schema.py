@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-from kioku.store import migrations
+from kioku.store import migrations, schema
 
-Path(migrations.TOLD).write_text(migrations.told(migrations.expected(migrations.VERSION)), encoding="utf-8", newline="")
+Path(schema.TOLD).write_text(schema.told(schema.expected(migrations.VERSION)), encoding="utf-8", newline="")

@@ -17,6 +17,7 @@ from kioku.capture.transcripts.formats import FORMATS
 from kioku.cli.app import COMMANDS
 from kioku.cli.app import kioku as program
 from kioku.clients.table import CLAUDE_EVENTS, CLIENTS
+from kioku.knowledge import project_yaml
 from kioku.mcp.tools import TOOLS
 from kioku.reports import heat
 from kioku.reports.commits import Commits
@@ -174,3 +175,15 @@ def test_every_column_that_is_documented_exists(project: Path) -> None:
         for column in re.findall(r"`(\w+)`", columns):
             assert column in known, (table, column)
     db.close()
+
+
+def test_the_example_of_a_project_file_is_read_as_it_is_described(project: Path) -> None:
+    (example,) = blocks(KNOWLEDGE, "yaml")
+    path = project / "project.yaml"
+    path.write_text(example)
+    found = project_yaml.load(str(path))
+    assert [one.text for one in found.decisions] == ["All times are stored as UTC"]
+    yours, ours = found.modules["queue"].rules
+    assert (yours.text, yours.id, ours.by) == ("never sell", None, "assistant")
+    (issue,) = found.modules["queue"].issues
+    assert issue.solution == "It keeps the position in every file now."

@@ -78,6 +78,10 @@ KEYS: tuple[Key, ...] = (
         project=False,
     ),
     Key(
+        "discoveries.enrich", "off", 0, 0, "Whether what is accepted is written into project.yaml by itself.",
+        project=False, form="'off' or 'on'", accepts=("off", "on").__contains__,
+    ),
+    Key(
         "model.provider", "off", 0, 0, "How the model is spoken to that 'kioku discoveries refine' asks; 'off': none.",
         project=False, form="'off', 'openai' or 'anthropic'", accepts=("off", "openai", "anthropic").__contains__,
     ),

@@ -337,6 +337,44 @@ def test_a_file_of_somebodys_changes_nothing_that_was_decided_here(tmp_path: Pat
         assert state(other)["discoveries"] == before["discoveries"]
 
 
+def test_a_file_of_somebodys_neither_moves_a_decision_nor_hides_what_is_known(tmp_path: Path) -> None:
+    with Stage() as one, Stage() as other:
+        one.store.write(decided)
+        export(one, tmp_path / "early", NOW)
+        restore(other, tmp_path / "early", NOW)
+        before = state(other)
+        one.sql(f"UPDATE successions SET decided_at = {T0 + 5}")
+        one.sql(f"INSERT INTO successions VALUES ('d3', 'd2', {T0 + 5})")
+        one.sql("UPDATE context_items SET status = 'archived', updated_at = 9000000000000000")
+        one.sql(
+            """INSERT INTO context_items SELECT 'new', type, content, metadata_json, NULL, NULL, NULL, NULL, NULL, NULL,
+               'archived', 9000000000000000, 9000000000000000 FROM context_items WHERE id = 'old-1'"""
+        )
+        export(one, tmp_path / "late", NOW)
+        restore(other, tmp_path / "late", NOW, trusted=False)
+        after = state(other)
+        assert after["successions"] == before["successions"]
+        (new,) = [row for row in after["context_items"] if row not in before["context_items"]]
+        assert (new[0], new[10], new[11], new[12]) == ("new", "active", NOW, NOW)
+
+
+def test_what_was_said_in_a_file_of_somebodys_is_nobodys_word_until_the_person_vouches_for_it(tmp_path: Path) -> None:
+    with Stage() as one, Stage() as other:
+        worked(one)
+        assert state(one)["unvouched"] == []
+        export(one, tmp_path / "all", NOW)
+        restore(other, tmp_path / "all", NOW, trusted=False)
+        assert len(state(other)["unvouched"]) == len(state(other)["streams"]) > 0
+        export(other, tmp_path / "again", NOW)
+        with Stage() as third:
+            restore(third, tmp_path / "again", NOW)
+            assert state(third)["unvouched"] == state(other)["unvouched"]  # vouching for it says no more than it knows
+        restore(one, tmp_path / "again", NOW, trusted=False)
+        assert state(one)["unvouched"] == []  # it tells nothing new of what is the person's own
+        restore(other, tmp_path / "all", NOW)
+        assert state(other) == state(one)
+
+
 def test_an_export_of_version_1_is_read(tmp_path: Path) -> None:
     with Stage() as one, Stage() as other:
         worked(one)

@@ -52,7 +52,7 @@ def test_an_export_is_read_back_in_another_place_and_twice_is_once(recorded: Pat
     file = recorded.parent / "all.jsonl"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     for new in ("2 activities", "0 activities"):
-        taken = kioku("import", "kioku", str(file), cwd=elsewhere)
+        taken = kioku("import", "kioku", str(file), "--trust", cwd=elsewhere)
         assert taken.returncode == 0, taken.stderr
         assert f"new: {new}" in taken.stdout
         assert listed(elsewhere) == listed(recorded)
@@ -237,3 +237,9 @@ def test_a_reader_that_has_seen_enough_ends_the_export_quietly(recorded: Path) -
         assert process.wait(PATIENCE_S) in (0, 1)
         assert process.stderr is not None
         assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_range_that_is_in_the_future_is_named_as_that(recorded: Path) -> None:
+    found = kioku("sessions", "export", "9000-01", cwd=recorded)
+    assert found.returncode != 0
+    assert "'9000-01' is in the future" in found.stderr

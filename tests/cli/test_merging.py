@@ -84,7 +84,9 @@ def test_a_split_session_is_two_and_merging_them_takes_it_back(
     assert result.returncode == 0, result.stderr
     assert len(listed(project, clock)) == 4
     take_back = next(line for line in result.stdout.splitlines() if "kioku sessions merge" in line)
-    assert kioku(*take_back.partition("kioku ")[2].split(), cwd=project, env=clock.env).returncode == 0
+    taken_back = kioku(*take_back.partition("kioku ")[2].split(), cwd=project, env=clock.env)
+    assert taken_back.returncode == 0
+    assert f"This is one session again: {ids[0][:8]}" in taken_back.stdout
     assert listed(project, clock) == before
 
 
@@ -103,6 +105,7 @@ def test_a_dry_run_changes_nothing(worked: tuple[Path, Clock, list[str]], what: 
     found = asked("sessions", what, *arguments, "--dry-run", cwd=project, env=clock.env)
     assert found["dry_run"] is True
     assert len(found["sessions"]) == {"merge": 1, "unmerge": 3, "split": 2}[what]
+    assert [session["id"] is None for session in found["sessions"]].count(True) == (what == "split")
     said = kioku("sessions", what, *arguments, "--dry-run", cwd=project, env=clock.env)
     assert "Nothing was changed" in said.stdout
     assert [rows(project, query) for query in everything] == before

@@ -54,6 +54,27 @@ def test_what_was_recorded_before_the_secret_was_known_is_gone_from_every_file(m
     assert "0 texts changed" in again.stderr
 
 
+def test_what_was_written_into_the_projects_file_is_redacted_too(marked: Path) -> None:
+    record(marked)
+    path = marked / ".context" / "project.yaml"
+    path.write_text("name: x  # mine\n")
+    for text in (f"The login is {SECRET} for all.", "Another that is only accepted."):
+        assert kioku("discoveries", "add", text, cwd=marked).returncode == 0
+        if SECRET in text:
+            assert kioku("enrich", cwd=marked).returncode == 0
+    assert SECRET in path.read_text()
+    (marked / ".env").write_text(f"DB_PASSWORD={SECRET}\n")
+    assert kioku("enrich", "--dry-run", cwd=marked).stdout.count(SECRET) == 0
+    assert files_with(marked, SECRET) != [".env"]
+    done = kioku("redact", "--again", "--json", cwd=marked)
+    assert json.loads(done.stdout)["columns"]["project.yaml"] == 1
+    assert files_with(marked, SECRET) == [".env"]
+    text = path.read_text()
+    assert "name: x  # mine\n" in text
+    assert "The login is [REDACTED:env] for all." in text
+    assert "only accepted" not in text
+
+
 def test_what_transcripts_left_is_redacted_too_also_in_the_persons_own_store(
     marked: Path, home: Path, tmp_path: Path
 ) -> None:

@@ -127,12 +127,30 @@ def files() -> list[str]:
 
 def passages(file: str) -> Iterator[Passage]:
     """Return the paragraphs of a conversation's turns, as the program's own readers tell them."""
-    client, seen = _told(CORPUS / file)
-    said = (one for one in seen if one.kind in ("prompt", "answer") and one.text and one.text.strip())
-    for turn, one in enumerate(said):
-        role: Role = "person" if one.kind == "prompt" else "assistant"
-        for number, text in enumerate(paragraphs(one.text or "")):
+    client, turns = _turns(file)
+    for turn, (role, whole) in enumerate(turns):
+        for number, text in enumerate(paragraphs(whole)):
             yield Passage(file, client, turn, number, role, text)
+
+
+def turn_of(passage: Passage) -> str:
+    """Return the whole turn that a passage stands in."""
+    return _turns(passage.file)[1][passage.turn][1]
+
+
+def asked_before(passage: Passage) -> str:
+    """Return what the person said last before the turn of a passage; "" where that was nothing."""
+    before = _turns(passage.file)[1][: passage.turn]
+    return next((text for role, text in reversed(before) if role == "person"), "")
+
+
+@cache
+def _turns(file: str) -> tuple[str, list[tuple[Role, str]]]:
+    client, seen = _told(CORPUS / file)
+    said = (one for one in seen if one.kind in ("prompt", "answer"))
+    return client, [
+        ("person" if one.kind == "prompt" else "assistant", one.text) for one in said if one.text and one.text.strip()
+    ]
 
 
 def _told(path: Path) -> tuple[str, list[Seen]]:

@@ -54,6 +54,9 @@ def test_a_discovery_can_be_edited_added_and_superseded(known: Path) -> None:
     said(known, "supersede", old["id"], new["id"])
     shown = said(known, "show", old["id"])
     assert (shown["state"], shown["superseded_by"]) == ("superseded", new["id"])
+    said(known, "accept", old["id"])
+    shown = said(known, "show", old["id"])
+    assert (shown["state"], shown["superseded_by"], shown["proposed_by"]) == ("accepted", None, [new["id"]])
 
 
 def test_what_the_person_adds_accepts_what_says_the_same_and_is_not_beside_it(known: Path) -> None:

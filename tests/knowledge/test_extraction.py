@@ -2,9 +2,10 @@
 
 import pytest
 
-from kioku.knowledge.extraction import alike
+from kioku.knowledge.extraction import alike, cues
 from kioku.knowledge.extraction.extract import MOST, extract, module_near
 from kioku.knowledge.extraction.judging import Found
+from kioku.knowledge.extraction.weights import WEIGHTS
 from kioku.store.discoveries import Touch, Turn
 
 MINUTE = 60_000
@@ -56,6 +57,81 @@ def test_questions_suppositions_quotations_code_and_what_was_pasted_are_left_out
     assert found(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "types"),
+    [
+        (
+            "## What I changed\n\n- Moved the retries into `client.py` so that all callers share them.\n- Tests pass.",
+            ["decision"],
+        ),
+        ("I found it.\n\nThe lock is lost because `close()` of any handle drops it.\n\nLet me fix that.", ["issue"]),
+        ("Per your rules I made no commits.", ["rule"]),
+        ("`Store` is responsible for writing, and every change goes through it.", ["pattern"]),
+        ("The store is fixed and pushed. Everything looks good now.", []),
+        ("You might want to keep the retries in `client.py` instead.", []),
+        ("Next steps:\n\n- Move the retries into `client.py` so that both callers share them.", []),
+    ],
+)
+def test_of_a_report_what_was_changed_or_learned_is_found_and_not_how_the_work_stands(
+    text: str, types: list[str]
+) -> None:
+    assert [one.type for one in found(text, "assistant")] == types
+
+
+@pytest.mark.parametrize(
+    ("text", "types"),
+    [
+        ("can you drop the old exporter since it is no longer supported", ["decision"]),
+        ("can you look at the failing build", []),
+        ("fix it", []),
+        ("Added a flag to the exporter that limits the rows.", []),
+        ("func main() { decided := true }", []),
+    ],
+)
+def test_an_order_that_settles_something_is_a_decision_and_work_or_what_was_pasted_is_none(
+    text: str, types: list[str]
+) -> None:
+    assert [one.type for one in found(text)] == types
+
+
+def test_how_something_is_done_is_surer_where_the_person_asked_for_it() -> None:
+    told = Turn(2, 1, "assistant", "The codebase uses `msgspec` for every message on the wire.")
+    sure = [
+        extract([Turn(1, 0, "user", prompt), told])[0].found.confidence
+        for prompt in ("How are messages encoded?", "Rewrite the parser.")
+    ]
+    assert sure[0] > sure[1]
+
+
+def test_a_discovery_tells_what_spoke_for_it_and_against_it_the_weightiest_first() -> None:
+    (one,) = found("The root cause was that the lease file was opened twice.", "assistant")
+    weights = [abs(float(reason.rsplit(" ", 1)[1])) for reason in one.reasons]
+    assert "the root cause is named" in one.reasons[0]
+    assert weights == sorted(weights, reverse=True)
+    assert any(" -" in reason for reason in one.reasons)
+
+
+def test_the_table_weighs_every_cue_and_nothing_else() -> None:
+    of_sentences = {name for name, _ in (*cues.EVERYONE, *cues.ASSISTANT, *cues.PERSON, *cues.HEADINGS)}
+    around = {f"announced: {name}" for name, _ in cues.LEADS}
+    around |= {f"before it: {name}" for name, _ in cues.BEFORE} | {f"after it: {name}" for name, _ in cues.AFTER}
+    assert of_sentences | around <= set(WEIGHTS)
+    others = set(WEIGHTS) - of_sentences - around
+    assert others == {
+        *cues.CODES,
+        *(name for name, _, _ in cues.LENGTHS),
+        *(f"another language: {type}" for type in ("decision", "rule", "issue")),
+        "a finding that is told after it",
+        "a failure is told with its cause",
+        "a mark of judgement",
+        "nothing but how it behaves",
+        "an item of a list",
+        "announces",
+        "answers a question",
+        "the person says it",
+    }
+
+
 def test_a_plan_of_the_assistant_is_no_decision() -> None:
     assert found("I'll switch the parser to the new package so that the tests pass.", "assistant") == []
     assert found("Let me replace the polling loop with a file watcher instead of the timer.", "assistant") == []
@@ -95,5 +171,22 @@ def test_the_same_in_other_forms_is_the_same_and_its_opposite_contradicts_it() -
 
 
 def test_lines_without_end_are_gone_through_to_their_end() -> None:
-    for text in ("a " * 90_000, "<a>" * 60_000, "`" * 150_000, "we decided " * 15_000, '"' * 150_000, "so, " * 40_000):
-        assert len(found(text)) <= MOST
+    for part in (
+        "a ",
+        "<a>",
+        "`",
+        "we decided ",
+        '"',
+        "so, ",
+        "a.",
+        "a-",
+        "/a",
+        "a_",
+        "aB",
+        "not ",
+        "so fails ",
+        ": added ",
+        "- a:\n",
+        "(1) ",
+    ):
+        assert len(found(part * (150_000 // len(part)))) <= MOST

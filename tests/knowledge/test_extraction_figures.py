@@ -3,13 +3,14 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from kioku.knowledge.extraction.judging import judge
-from kioku.knowledge.extraction.sentences import sentences
+from kioku.knowledge.extraction.judging import found_in
 from tests.knowledge import labelled
 
 PLAIN = {
@@ -18,39 +19,65 @@ PLAIN = {
     "decision": re.compile(r"\bdecided to\b", re.IGNORECASE),
     "issue": re.compile(r"\bfixed\b.{1,200}\bby\b", re.IGNORECASE),
 }
-Finder = Callable[[str, str], Iterator[tuple[str, str]]]
+Finder = Callable[[labelled.Passage], Iterator[tuple[str, str]]]
 
 
-def by_rules(text: str, role: str) -> Iterator[tuple[str, str]]:
-    for sentence in sentences(text, role):
-        found = judge(sentence, role)
-        if found is not None:
+def by_rules(passage: labelled.Passage) -> Iterator[tuple[str, str]]:
+    """Find in a passage as the program does: in its turn, after what the person said last."""
+    role = "user" if passage.role == "person" else "assistant"
+    whole, told = plain(passage.text), set[str]()
+    for found in found_in(labelled.turn_of(passage), role, labelled.asked_before(passage)):
+        if plain(found.quote) in whole and found.quote not in told:
+            told.add(found.quote)
             yield found.type, found.quote
 
 
-def by_plain_phrases(text: str, _role: str) -> Iterator[tuple[str, str]]:
-    for sentence in labelled.sentences(text):
+def by_plain_phrases(passage: labelled.Passage) -> Iterator[tuple[str, str]]:
+    for sentence in labelled.sentences(passage.text):
         for type, phrase in PLAIN.items():
             if phrase.search(sentence):
                 yield type, sentence
 
 
-def figures(half: labelled.Half, finder: Finder) -> tuple[int, int, int]:
-    """Return how many were found rightly, wrongly, and not: of the right type, at the sentence that was judged."""
-    right = wrong = missed = 0
+class Figures(NamedTuple):
+    """How many were found rightly, wrongly, and not."""
+
+    right: int
+    wrong: int
+    missed: int
+
+    def __str__(self) -> str:
+        precision = self.right / max(1, self.right + self.wrong)
+        recall = self.right / max(1, self.right + self.missed)
+        return f"precision {precision:.2f}, recall {recall:.2f} ({self.right}/{self.wrong}/{self.missed})"
+
+
+def figures(half: labelled.Half, finder: Finder) -> tuple[Figures, Figures, Figures]:
+    """Return the figures of sentences of the right type, of sentences, and of passages that hold one at all."""
+    typed, any_type, of_passages = Counter[str](), Counter[str](), Counter[str]()
     for passage, label in labelled.labelled(half):
         parts = labelled.sentences(passage.text)
         wanted = [(found.type, plain(parts[found.sentence])) for found in label.found]
-        for type, quote in finder(passage.text, "user" if passage.role == "person" else "assistant"):
-            said = plain(quote)
-            hit = next((one for one in wanted if one[0] == type and (said in one[1] or one[1] in said)), None)
-            if hit is None:
-                wrong += 1
-            else:
-                wanted.remove(hit)
-                right += 1
-        missed += len(wanted)
-    return right, wrong, missed
+        found = [(type, plain(quote)) for type, quote in finder(passage)]
+        typed += _compared(wanted, found)
+        any_type += _compared([("", one) for _, one in wanted], [("", one) for _, one in found])
+        of_passages += _compared([("", "")] * bool(wanted), [("", "")] * bool(found))
+    return _figures(typed), _figures(any_type), _figures(of_passages)
+
+
+def _figures(seen: Counter[str]) -> Figures:
+    return Figures(seen["right"], seen["wrong"], seen["missed"])
+
+
+def _compared(wanted: Sequence[tuple[str, str]], found: Sequence[tuple[str, str]]) -> Counter[str]:
+    left, seen = list(wanted), Counter[str]()
+    for type, said in found:
+        hit = next((one for one in left if one[0] == type and (said in one[1] or one[1] in said)), None)
+        if hit is not None:
+            left.remove(hit)
+        seen["wrong" if hit is None else "right"] += 1
+    seen["missed"] = len(left)
+    return seen
 
 
 def plain(text: str) -> str:
@@ -59,15 +86,14 @@ def plain(text: str) -> str:
 
 if labelled.CORPUS.is_dir():
 
-    @pytest.mark.parametrize("half", ["tune", "held"])
+    @pytest.mark.parametrize("half", ["tune", "held", "fresh"])
     def test_the_rules_find_more_than_plain_phrases_do(half: labelled.Half, capsys: pytest.CaptureFixture[str]) -> None:
         of_rules, of_phrases = figures(half, by_rules), figures(half, by_plain_phrases)
         with capsys.disabled():
-            for name, (right, wrong, missed) in (("rules", of_rules), ("plain phrases", of_phrases)):
-                precision, recall = right / max(1, right + wrong), right / max(1, right + missed)
-                told = f"precision {precision:.2f}, recall {recall:.2f} ({right}/{wrong}/{missed})"
-                sys.stdout.write(f"\n{half}: {name}: {told}")
-        assert of_rules[0] > of_phrases[0]
+            for name, found in (("rules", of_rules), ("plain phrases", of_phrases)):
+                for level, told in zip(("of the type", "of any type", "passages"), found, strict=True):
+                    sys.stdout.write(f"\n{half}: {name}: {level}: {told}")
+        assert of_rules[0].right > of_phrases[0].right
 
     def test_decisions_of_another_set_are_found_in_other_languages(capsys: pytest.CaptureFixture[str]) -> None:
         folder: Path = labelled.CORPUS / "labels" / "memory_extraction"
@@ -78,7 +104,7 @@ if labelled.CORPUS.is_dir():
             right = wrong = missed = 0
             for row in map(json.loads, path.read_text().splitlines()):
                 is_one = "decision" in wanted.get(row["id"], [])
-                is_found = any(type == "decision" for type, _ in by_rules(row.get("text", ""), "user"))
+                is_found = any(found.type == "decision" for found in found_in(row.get("text", ""), "user"))
                 right += is_one and is_found
                 wrong += is_found and not is_one
                 missed += is_one and not is_found

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from kioku.errors import ProjectError
-from kioku.knowledge import project_yaml
+from kioku.knowledge import yaml_file
 from kioku.knowledge.project_yaml import Change, load, update
+from kioku.knowledge.sayings import Saying
 from kioku.scan.facts import LanguageCount, ModuleFacts, ProjectFacts
 from kioku.workspace import plain_files
 
@@ -202,7 +203,7 @@ def test_an_untouched_module_that_is_gone_from_the_disk_goes_and_a_touched_one_s
     update(str(file), msgspec.structs.replace(FACTS, modules=(a_module("domain"),)))
     found = load(str(file)).modules
     assert list(found) == ["domain", "infrastructure"]
-    assert found["infrastructure"].patterns == ("one pool",)
+    assert found["infrastructure"].patterns == (Saying(text="one pool"),)
 
 
 def test_a_value_set_back_to_what_the_scan_wrote_is_the_scans_again(file: Path) -> None:
@@ -352,7 +353,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"a: \x00\n", "special characters"),
         (b"a: \xff\n", "not UTF-8"),
         ("a: 1\n".encode("utf-16"), "not UTF-8"),
-        (b"#" * (project_yaml.MAX_BYTES + 1), "larger than"),
+        (b"#" * (yaml_file.MAX_BYTES + 1), "larger than"),
         (b"- 1\n" * 60_000, "more than 50,000"),
         (b"%YAML 9.9\n---\na: 1\n", ""),
     ],
@@ -424,7 +425,7 @@ def test_aliases_and_merge_keys_of_a_person_are_read_and_kept(file: Path) -> Non
     edit(file, "modules:\n", "base: &base\n  rules: [be kind]\nmodules:\n  mine:\n    <<: *base\n    path: lib\n")
     update(str(file), LATER)
     found = load(str(file))
-    assert (found.modules["mine"].rules, found.modules["mine"].path) == (("be kind",), "lib")
+    assert (found.modules["mine"].rules, found.modules["mine"].path) == ((Saying(text="be kind"),), "lib")
     assert "    <<: *base\n    path: lib\n" in file.read_text()
 
 
@@ -437,7 +438,7 @@ def test_text_is_shown_without_control_characters_and_odd_types_count_as_absent(
     )
     found = load(str(path))
     assert (found.name, found.type, found.stack) == ("a[31mb", None, ())
-    assert found.modules["m"].rules == ("one rule",)
+    assert found.modules["m"].rules == (Saying(text="one rule"),)
     assert found.modules["n"].path is None
 
 

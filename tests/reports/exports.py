@@ -46,6 +46,7 @@ TABLES = {
     "merge_groups": "SELECT id, held, merged_at FROM merge_groups",
     "discoveries": "SELECT * FROM discoveries",
     "successions": "SELECT * FROM successions",
+    "unvouched": "SELECT s.key FROM unvouched x JOIN streams s ON s.id = x.stream",
     "refinements": """SELECT session_id, model, hex(digest), asked_at, input_tokens, output_tokens, found, dropped
                       FROM refinements""",
     "context_items": "SELECT * FROM context_items",

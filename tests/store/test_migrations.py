@@ -7,8 +7,8 @@ import apsw
 import pytest
 
 from kioku.errors import ForeignStoreError, StoreError
-from kioku.store import migrations
-from kioku.store.migrations import MIGRATIONS, VERSION, check_schema, migrate, user_version
+from kioku.store import schema
+from kioku.store.migrations import MIGRATIONS, VERSION, migrate, user_version
 from kioku.store.opening import open_for_reading, open_store
 from tests.store.places import add, ask, filled, keys, outputs, place, start
 
@@ -24,7 +24,7 @@ def test_each_version_is_reached_from_each_earlier_one_and_is_ours_to_the_letter
         for version in range(first, VERSION + 1):
             migrate(db, version)
             assert user_version(db) == version
-            check_schema(db, "here")
+            schema.check(db, "here")
             migrate(db, version)  # again changes nothing
             assert user_version(db) == version
         db.close()
@@ -32,8 +32,8 @@ def test_each_version_is_reached_from_each_earlier_one_and_is_ours_to_the_letter
 
 
 def test_the_schema_that_is_written_down_is_what_the_migrations_make() -> None:
-    written = Path(migrations.TOLD).read_bytes().decode()
-    assert written == migrations.told(migrations.expected(migrations.VERSION)), "python -m scripts.schema"
+    written = Path(schema.TOLD).read_bytes().decode()
+    assert written == schema.told(schema.expected(VERSION)), "python -m scripts.schema"
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(path: Path) -> None:
@@ -96,12 +96,43 @@ def test_a_reader_does_not_upgrade_and_says_who_does(path: Path) -> None:
 
 
 def test_a_table_of_each_kind_of_ours_is_checked(path: Path) -> None:
-    names = migrations.names()
+    names = schema.names()
     assert {"sessions", "reports", "activities", "session_files", "sessions_edited", "quarantine"} <= names
     for name in ("quarantine_by_time", "sessions_edited"):
         db = apsw.Connection(":memory:")
         migrate(db)
         db.execute(f"DROP INDEX {name}")
         with pytest.raises(ForeignStoreError, match=name):
-            check_schema(db, str(path))
+            schema.check(db, str(path))
         db.close()
+
+
+EVIL = "BEFORE INSERT ON turns BEGIN SELECT RAISE(IGNORE); END"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        f"CREATE TRIGGER evil {EVIL}",
+        f"CREATE TRIGGER sqlitexstat1 {EVIL}",
+        f"CREATE TRIGGER evil {EVIL}; UPDATE sqlite_schema SET type = 'TRIGGER' WHERE name = 'evil'",
+        f"CREATE TRIGGER evil {EVIL}; UPDATE sqlite_schema SET tbl_name = 'TURNS' WHERE name = 'evil'",
+        "CREATE TABLE zz (x); UPDATE sqlite_schema SET name = x'7a7a' WHERE name = 'zz'",
+        "CREATE INDEX further ON turns (text); UPDATE sqlite_schema SET tbl_name = 'TURNS' WHERE name = 'further'",
+    ],
+)
+def test_what_a_hand_made_file_adds_to_our_tables_is_a_strangers(path: Path, statements: str) -> None:
+    with apsw.Connection(str(path)) as db:
+        migrate(db)
+        db.pragma("writable_schema", "ON")
+        db.execute(statements)
+    with apsw.Connection(str(path)) as db, pytest.raises(ForeignStoreError):
+        schema.check(db, str(path))
+
+
+def test_what_a_person_adds_beside_our_tables_is_left_alone(path: Path) -> None:
+    with apsw.Connection(str(path)) as db:
+        migrate(db)
+        db.execute("CREATE TABLE mine (x); CREATE INDEX of_mine ON mine (x); CREATE VIEW seen AS SELECT * FROM mine")
+        db.execute("ANALYZE")
+        schema.check(db, str(path))

@@ -20,8 +20,8 @@ from kioku.project import Project
 from kioku.redaction import UnredactedError, redact
 from kioku.sessions import record
 from kioku.sessions.recorder import Recorder
-from kioku.store import activities, connection, names, sessions
-from kioku.store.migrations import MIGRATIONS, check_schema
+from kioku.store import activities, connection, names, schema, sessions
+from kioku.store.migrations import MIGRATIONS
 from kioku.store.opening import open_for_reading, open_store
 from kioku.store.store import Store
 from tests.store.places import MINUTE, T0, add, ask, filled, is_whole, keys, outputs, place, start
@@ -190,7 +190,7 @@ def test_the_schema_check_takes_what_pythons_sqlite_made_of_it(tmp_path: Path) -
     db.execute("PRAGMA user_version = 1")
     db.close()
     found = apsw.Connection(str(tmp_path / "x.db"))
-    check_schema(found, "x.db")
+    schema.check(found, "x.db")
     found.close()
 
 

@@ -13,7 +13,19 @@ from kioku.capture import decisions
 from kioku.models import SERVER, SWEEP, Report
 from kioku.redaction import redact
 from kioku.sessions import archiving, combining, record, sweep, taking_over
-from kioku.store import activities, archive, barred, forgotten, joins, keepsake, legacy, portable, turns, uniting
+from kioku.store import (
+    activities,
+    archive,
+    barred,
+    forgotten,
+    joins,
+    keepsake,
+    legacy,
+    portable,
+    turns,
+    uniting,
+    vouching,
+)
 from kioku.store.portable import Line
 from kioku.store.redacting import leaves
 from kioku.store.redactor import Redactor
@@ -70,7 +82,7 @@ class Batch:
         elif isinstance(line, portable.Refinement):
             uniting.refinement(self._db, line)
         elif isinstance(line, portable.Item):
-            uniting.item(self._db, line)
+            uniting.item(self._db, line, trusted=self._trusted, now=self._now)
         elif isinstance(line, portable.Told | portable.Turn | portable.Usage | portable.Sighting):
             return self._told(line)
         return None
@@ -100,12 +112,19 @@ class Batch:
         if line.key.startswith(archive.PREFIX):
             return  # a store's own name for what is archived in it
         hide = self._hide
+        is_new = activities.find_stream(self._db, hide(line.key)) is None
         facts = {"client": line.client, "folder": line.folder, "claim": line.claim, "owner": line.owner}
         self._streams[line.key] = uniting.stream(
             self._db, hide(line.key), project_id=self._project_id, created_at=line.created_at,
             facts={name: hide.maybe(value) for name, value in facts.items()}, version=hide.maybe(line.client_version),
             timeouts=line.timeouts,
         )  # fmt: skip
+        place = self._streams[line.key]
+        assert place is not None
+        if is_new and (line.doubted or not self._trusted):
+            vouching.doubt(self._db, place)
+        elif self._trusted and not line.doubted:
+            vouching.vouch(self._db, place)
 
     def _id(self, line: portable.Id) -> str | None:
         id = redact(line.id)
@@ -171,7 +190,10 @@ class Batch:
             text=redact(line.text), model=model,
         )  # fmt: skip
         of_archived = line.stream.startswith(archive.PREFIX)
+        before = self._db.total_changes()
         self.said += turns.add_turn(self._db, stream, turn, of_archived=of_archived)
+        if not self._trusted and self._db.total_changes() != before:
+            vouching.doubt_turn(self._db, turn.key, turn.source)
 
     def _quarantined(self, line: portable.Quarantined, stream: int) -> str | None:
         origin = None if line.origin is None else self._find(line.origin)

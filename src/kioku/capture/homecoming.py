@@ -15,7 +15,7 @@ from kioku.errors import KiokuError
 from kioku.project import Project
 from kioku.redaction import Redacted
 from kioku.sessions import combining, joining, record, taking_over
-from kioku.store import activities, archive, forgotten, keepsake, moving
+from kioku.store import activities, archive, forgotten, keepsake, moving, vouching
 from kioku.store.moving import Carried
 from kioku.store.opening import open_store
 from kioku.store.redactor import Redactor
@@ -38,7 +38,8 @@ def bring(where: Project, store: Store, timeout_ms: int) -> int:
                     _bring_archived(own, store, stream, (root, where.root), timeout_ms)
                 for stream in own.read(partial(activities.in_folder, folder=root)):
                     carried = own.read(partial(moving.read, stream=stream))
-                    _put(store, carried, (root, where.root), timeout_ms)
+                    doubted = own.read(partial(vouching.is_doubted, stream=stream))
+                    _put(store, carried, (root, where.root), timeout_ms, doubted=doubted)
                     own.write(partial(_remove, stream=stream))
                     moved += 1
         finally:
@@ -68,6 +69,7 @@ def _bring_archived(own: Store, store: Store, stream: int, roots: tuple[str, str
     found = own.read(partial(keepsake.read, seq=seq, hide=hide))
     keys = own.read(partial(keepsake.keys, seq=seq))
     carried = own.read(partial(moving.read, stream=stream))
+    doubted = not own.read(partial(vouching.is_vouched, seq=seq))
     relocated = keepsake.relocated(found, partial(_relocate, roots))
 
     def work(db: apsw.Connection) -> bool:
@@ -78,9 +80,11 @@ def _bring_archived(own: Store, store: Store, stream: int, roots: tuple[str, str
             if any(known) and sum(known) < len(keys):
                 return False
             for key in {*(run[0] for run in found.runs), *(part.stream for part in found.parts)}:
-                activities.stream(
+                number = activities.stream(
                     db, hide(key), project_id=store.project_id, owner=None, timeout_ms=timeout_ms, now=now
                 )
+                if doubted:
+                    vouching.doubt(db, number)
             if any(known):  # all of it was told there too
                 moving.lead(db, carried)
             else:
@@ -102,13 +106,15 @@ def _remove_archived(db: apsw.Connection, seq: int) -> None:
     record.derive_stale(db, now=times.now_ms())
 
 
-def _put(store: Store, carried: Carried, roots: tuple[str, str], timeout_ms: int) -> None:
+def _put(store: Store, carried: Carried, roots: tuple[str, str], timeout_ms: int, *, doubted: bool) -> None:
     now = times.now_ms()
 
     def work(db: apsw.Connection) -> None:
         stream = activities.stream(
             db, Redacted(carried.key), project_id=store.project_id, owner=None, timeout_ms=timeout_ms, now=now
         )
+        if doubted:
+            vouching.doubt(db, stream)
         processes = moving.put(db, stream, carried, partial(_relocate, roots), now)
         combining.put_in_force(db)  # what it is merged with may be here already, or come next
         for process in processes:

@@ -24,6 +24,7 @@ COMMANDS = {
     "sessions": "sessions_command",
     "stats": "stats_command",
     "discoveries": "discoveries_command",
+    "enrich": "enrich_command",
     "resume": "resume_command",
     "search": "search_command",
     "cleanup-sessions": "cleanup_command",

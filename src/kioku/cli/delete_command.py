@@ -9,14 +9,14 @@ from kioku import project, resuming, times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_table
 from kioku.errors import KiokuError, UsageError
-from kioku.knowledge import quoting
+from kioku.knowledge import enriched, learning, quoting
 from kioku.models import Session
 from kioku.project import Project
 from kioku.reports import listing, sessions
 from kioku.sessions import deleting as rules
 from kioku.sessions.sweep import Judge
 from kioku.settings import Settings
-from kioku.store import copies, deleting, forgotten
+from kioku.store import copies, deleting, discoveries, forgotten
 from kioku.store import sessions as rows
 from kioku.store.deleting import Found
 from kioku.store.opening import open_store
@@ -81,7 +81,8 @@ def command(
         doomed = store.read(lambda db: deleting.find(db, [_seq(db, session.id) for session in found]))
         names = [*doomed.ids, *doomed.conversations]
         held = copies.holding(where.store_path, names) if names else []
-        quotes = list(quoting.quoting(where.context_dir, doomed.ids))
+        resting = store.read(lambda db: discoveries.resting_on(db, doomed.ids))
+        quotes = list(quoting.quoting(where.context_dir, [*doomed.ids, *resting]))
         plan = _plan(found, held, quotes, dry_run=dry_run, keep_backups=keep_backups)
         if not as_json:
             _print(found, held, quotes, keep_backups=keep_backups)
@@ -100,11 +101,13 @@ def command(
             if not click.confirm(f"Delete {counted(len(found), 'session')} for good? There is no undo."):
                 print("Nothing was changed.")
                 return 0
-        left = [] if keep_backups else _clean(where, doomed, held)
+        left = [] if keep_backups else _clean(where, store, [*doomed.ids, *resting], held)
         _remove_positions(where, store, doomed)
         resuming.discard(where)
         store.rewrite(lambda db: rules.delete(db, doomed, judge, now=now))
         is_gone = _finish(store)
+        if not keep_backups:
+            places.tell(learning.follow(store, where, values))
     if as_json:
         print_json({**plan, "deleted": len(found), "overwritten": is_gone, "left": [list(one) for one in left]})
     else:
@@ -150,11 +153,15 @@ def _seq(db: object, id: str) -> int:
     return row.seq
 
 
-def _clean(where: Project, doomed: Found, held: Sequence[str]) -> list[tuple[str, str]]:
-    """Remove what else holds them; return what could not be, with the reason."""
+def _clean(where: Project, store: Store, ids: Sequence[str], held: Sequence[str]) -> list[tuple[str, str]]:
+    """Remove what else holds them; return what could not be, with the reason.
+
+    What is left of a discovery may be written into project.yaml again.
+    """
     left = copies.remove(held)
     try:
-        quoting.remove_quotes(where.context_dir, doomed.ids)
+        quoting.remove_quotes(where.context_dir, ids)
+        enriched.forget(where.context_dir, store.id, ids)
     except (KiokuError, OSError) as error:
         left.append((where.context_dir, str(error)))
     return left

@@ -7,10 +7,20 @@ import click
 
 from kioku import times
 from kioku.cli import places
-from kioku.cli.output import json_option, own_option, print_facts, print_json, print_line, print_table, project_option
+from kioku.cli.output import (
+    json_option,
+    note,
+    on_terminal,
+    own_option,
+    print_facts,
+    print_json,
+    print_line,
+    print_table,
+    project_option,
+)
 from kioku.cli.refine_command import command as refine_command
 from kioku.errors import UsageError
-from kioku.knowledge import discoveries
+from kioku.knowledge import discoveries, learning
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.store import discoveries as stored
 from kioku.store.discoveries import ACCEPTED, REJECTED, STATES, Row
@@ -210,6 +220,10 @@ def _written(folder: str | None, own: bool, work: "Callable[[apsw.Connection, in
     with places.opened(where) as store:
         now = times.now_ms()
         done = store.write(lambda db: work(db, now, store))
+        if not own:
+            places.tell(learning.follow(store, where, values))
+            if values.text("discoveries.enrich") == "off" and on_terminal() and learning.has_file(where):
+                note("kioku enrich writes what is accepted into .context/project.yaml")
         places.make_ready(where, store, values)  # the next session is not told what was just rejected
         return done
 

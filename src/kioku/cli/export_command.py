@@ -63,14 +63,14 @@ def command(
         _check(output, force=force)
     where, values = places.find(folder, own=own)
     now = times.now_ms()
-    range_text = _range(words, values, now)
+    range_text, no_range = _range(words, values, now)
     with places.opened(where) as store:
         if form == "markdown" and store.writable:
             settling.settle(store)
         judge = places.judge(where)
         earliest = store.read(extent.earliest)
         wanted = None if range_text is None else values.calendar.range(range_text, now, earliest)
-        chosen = _chosen(store, words, wanted, now, judge, empty=empty or form == "jsonl")
+        chosen = _chosen(store, words, wanted, no_range, now, judge, empty=empty or form == "jsonl")
         is_whole = not words or range_text == "all"
         name = None if where == project.own() else str(restoring.name_of(where.root))
 
@@ -95,26 +95,30 @@ def command(
         note(f"{counted(hidden, 'session')} without any activity left out (--empty has them)")
 
 
-def _range(words: tuple[str, ...], values: Settings, now: int) -> str | None:
-    """Return the range that is asked for; None where the words are ids."""
+def _range(words: tuple[str, ...], values: Settings, now: int) -> tuple[str | None, str]:
+    """Return the range that is asked for; None where the words are ids, and why they are no range."""
     text = " ".join(words) if words else "all"
     try:
         values.calendar.range(text, now)
-    except UsageError:
+    except UsageError as error:
         if len(words) == 1 and ".." in text:
             raise
-        return None
-    return text
+        try:
+            values.calendar.span(text, now)
+        except UsageError:
+            return None, "that is no range of days"
+        return None, error.message
+    return text, ""
 
 
 def _chosen(
-    store: Store, words: tuple[str, ...], wanted: Range | None, now: int, judge: Judge, *, empty: bool
+    store: Store, words: tuple[str, ...], wanted: Range | None, no_range: str, now: int, judge: Judge, *, empty: bool
 ) -> Chosen:
     if wanted is None:
         try:
             return store.read(lambda db: named(db, words, now=now, judge=judge))
         except UsageError as error:
-            raise UsageError(f"{error.message}, and that is no range of days", hint=error.hint) from error
+            raise UsageError(f"{error.message}, and {no_range}", hint=error.hint) from error
     if not words or words == ("all",):
         return Chosen(empty=empty)
     return Chosen(since=wanted.since, until=wanted.until, empty=empty)

@@ -82,6 +82,8 @@ def command(
         outcome = _import(open_stores, wish, found, quiet=as_json)
         if not dry_run:
             for home, store in open_stores.opened():
+                for remark in store.notes:
+                    note(f"note: {remark}")
                 places.make_ready(home.project, store, home.settings, everything=True)
     if as_json:
         print_json({**msgspec.structs.asdict(outcome), "dry_run": dry_run})

@@ -21,15 +21,18 @@ def command(folder: str | None, as_json: bool, dry_run: bool) -> None:
     The file says name, type, stack, architecture, and the modules with their key files. Running it again brings the
     file up to date and keeps whatever you changed in it.
     """
-    from kioku.knowledge import project_yaml
+    from kioku.knowledge import project_yaml, yaml_file
     from kioku.scan.scan import scan
 
     where, _ = places.find(folder)
     facts = scan(where.workdir)
     path = os.path.join(where.context_dir, "project.yaml")
-    if not dry_run:
+    if dry_run:
+        change = project_yaml.update(path, facts, dry_run=True)
+    else:
         project.prepare(where)
-    change = project_yaml.update(path, facts, dry_run=dry_run)
+        with yaml_file.locked(where.context_dir):
+            change = project_yaml.update(path, facts)
     if as_json:
         print_json(
             {"file": path, "created": change.created, "changed": change.changed, "diff": change.diff, "facts": facts}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from kioku.errors import UsageError
 from kioku.models import Session
 from kioku.reports import sessions as reports
 from kioku.sessions import combining
+from kioku.store import uniting
 from kioku.store.sessions import Row
 from kioku.store.store import Store
 
@@ -112,7 +114,10 @@ class _NotMeantError(Exception):
 def _changed(
     folder: str | None, own: bool, work: "Callable[[apsw.Connection, int, reports.Judge], list[Row]]", *, dry_run: bool
 ) -> list[dict[str, Any]]:
-    """Do something with sessions and return what becomes of them; in a dry run nothing of it remains."""
+    """Do something with sessions and return what becomes of them; in a dry run nothing of it remains.
+
+    A session that a dry run made has no id: it would have another one.
+    """
     where, _ = places.find(folder, own=own)
     with places.opened(where) as store:
         now, judge = times.now_ms(), places.judge(where)
@@ -123,7 +128,13 @@ def _changed(
                 raise _NotMeantError(found)
             return found
 
-        return _kept_or_not(store, whole)
+        found = _kept_or_not(store, whole)
+        if not dry_run:
+            return found
+        return [
+            {**session, "id": session["id"] if store.read(partial(uniting.is_given, id=session["id"])) else None}
+            for session in found
+        ]
 
 
 def _kept_or_not(store: Store, work: "Callable[[apsw.Connection], list[dict[str, Any]]]") -> list[dict[str, Any]]:
@@ -151,16 +162,17 @@ def _tell(found: Sequence[dict[str, Any]], what: str, *, as_json: bool, dry_run:
     for session in found:
         print_parts(session["merged_from"])
     ids = [part["id"] for session in found for part in session["merged_from"]] if len(found) == 1 else []
-    named = ", ".join(id[:8] for id in ids or [session["id"] for session in found])
-    if dry_run:
-        print(f"Nothing was changed. With it, these sessions {what}: {named}")
+    named = ", ".join(_short(id) for id in ids or [session["id"] for session in found])
+    if len(found) == 1 and not ids:
+        sentence = f"this is one session again: {named}"
     else:
-        print(f"These sessions {what}: {named}")
+        sentence = f"these sessions {what}: {named}"
+    print(f"Nothing was changed. With it, {sentence}" if dry_run else sentence[0].upper() + sentence[1:])
     print_table(
         ("session", "from", "to", "active", "files", "calls"),
         [
             (
-                session["id"][:8], times.local_text(session["started_at"], seconds=True),
+                _short(session["id"]), times.local_text(session["started_at"], seconds=True),
                 times.local_text(session["last_activity_at"], seconds=True), times.duration_text(session["active_ms"]),
                 session["files"], session["tool_calls"],
             )
@@ -168,6 +180,10 @@ def _tell(found: Sequence[dict[str, Any]], what: str, *, as_json: bool, dry_run:
         ],
         right=("active", "files", "calls"),
     )  # fmt: skip
+
+
+def _short(id: str | None) -> str:
+    return "(new)" if id is None else id[:8]
 
 
 def print_parts(parts: Sequence[dict[str, Any]]) -> None:

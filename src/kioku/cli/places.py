@@ -8,7 +8,7 @@ from kioku import dotenv, project, redaction, settings, times
 from kioku.capture import homeless, spool
 from kioku.capture.prepare import prepare
 from kioku.cli.output import note
-from kioku.errors import ProjectError, StoreError, StoreReadOnlyError
+from kioku.errors import KiokuError, ProjectError, StoreError, StoreReadOnlyError
 from kioku.project import Project
 from kioku.sessions import lease, sweep
 from kioku.settings import Settings
@@ -62,7 +62,13 @@ def learn(where: Project, store: Store, values: Settings) -> None:
 
     if store.writable:
         settling.settle(store)
-        learning.learn(store, where, values, everything=True)
+        tell(learning.learn(store, where, values, everything=True))
+
+
+def tell(error: KiokuError | None) -> None:
+    """Say what kept `project.yaml` from following what is known."""
+    if error is not None:
+        note(f"note: not written into project.yaml: {error}")
 
 
 def make_ready(where: Project, store: Store, values: Settings, *, everything: bool = False) -> None:
@@ -73,7 +79,7 @@ def make_ready(where: Project, store: Store, values: Settings, *, everything: bo
     from kioku import resuming
     from kioku.knowledge import learning
 
-    learning.learn(store, where, values, everything=everything)
+    tell(learning.learn(store, where, values, everything=everything))
     if where != project.own() and not settings.is_excluded(where.workdir, values.texts("capture.exclude")):
         budget, judged = values.number(settings.RESUME_BUDGET), judge(where)
         resuming.prepare(store, where, budget=budget, now=times.now_ms(), judge=judged)

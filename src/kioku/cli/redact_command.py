@@ -6,6 +6,7 @@ from kioku import dotenv, redaction, resuming, times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_table, project_option
 from kioku.errors import UsageError
+from kioku.knowledge import enriching
 from kioku.sessions import sweep
 from kioku.store import redacting
 from kioku.words import counted
@@ -39,6 +40,8 @@ def command(folder: str | None, own: bool, again: bool, dry_run: bool, as_json: 
             found = store.rewrite(redacting.redact_again)
             sweep.rebuild(store, times.now_ms())
             is_gone = store.compact()
+            if not own and enriching.redact_again(store, where.context_dir):
+                found["project.yaml"] = 1
     changed = sum(found.values())
     if as_json:
         print_json({"changed": changed, "columns": found, "dry_run": dry_run, "overwritten": is_gone})

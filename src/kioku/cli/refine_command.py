@@ -11,7 +11,7 @@ from kioku import settings, times
 from kioku.cli import places
 from kioku.cli.output import json_option, own_option, print_json, print_line, project_option
 from kioku.errors import KiokuError, UsageError
-from kioku.knowledge import belonging
+from kioku.knowledge import belonging, learning
 from kioku.knowledge.refining import refine
 from kioku.knowledge.refining.endpoint import ANTHROPIC, OPENAI, Model, is_address
 from kioku.reports import sessions
@@ -60,6 +60,8 @@ def command(ids: tuple[str, ...], limit: int, dry_run: bool, folder: str | None,
             found.append(outcome)
             if not as_json:
                 _tell(outcome)
+        if any(outcome.found for outcome in found):
+            places.tell(learning.follow(store, where, values))
     cost = _cost(found, values)
     if as_json:
         print_json({"sessions": [msgspec.structs.asdict(one) for one in found], **cost})

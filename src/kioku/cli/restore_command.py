@@ -9,7 +9,7 @@ from kioku.capture import restoring, stores
 from kioku.capture.restoring import Outcome, Restorer
 from kioku.capture.stores import Home
 from kioku.cli import places
-from kioku.cli.output import print_json, print_line
+from kioku.cli.output import note, print_json, print_line
 from kioku.errors import UsageError
 from kioku.sessions import sweep
 from kioku.words import counted
@@ -41,22 +41,25 @@ def restore(files: tuple[str, ...], folder: str | None, wish: Wish, *, as_json: 
             if store is not None:
                 sweep.sweep(store, where.run_dir, times.now_ms())
         if store is not None:
+            for remark in store.notes:
+                note(f"note: {remark}")
             places.make_ready(where, store, values, everything=True)
     if as_json:
         print_json({"files": [msgspec.structs.asdict(outcome) for outcome in outcomes], "dry_run": wish.dry_run})
     else:
         for outcome in outcomes:
-            _report(outcome, dry_run=wish.dry_run)
+            _report(outcome, dry_run=wish.dry_run, trusted=wish.trust)
     return not any(outcome.skipped_lines for outcome in outcomes)
 
 
-def _report(outcome: Outcome, *, dry_run: bool) -> None:
+def _report(outcome: Outcome, *, dry_run: bool, trusted: bool) -> None:
     amounts = [
         (outcome.lines["reports"], "report"), (outcome.lines["turns"], "turn"),
         (outcome.lines["amendments"], "decision"),
     ]  # fmt: skip
     archived = [(outcome.lines["archived"], "archived session")] if outcome.lines["archived"] else []
-    learned = [(outcome.lines["discoveries"], "discovery")] if outcome.lines["discoveries"] else []
+    kinds = {"discoveries": "discovery", "successions": "succession", "refinements": "refinement", "items": "item"}
+    learned = [(outcome.lines[name], noun) for name, noun in kinds.items() if outcome.lines[name]]
     held = ", ".join(counted(*amount) for amount in [*amounts, *archived, *learned])
     print_line((f"{outcome.file}: {'a part, ' if outcome.is_part else ''}{held}", ""))
     if not dry_run:
@@ -65,7 +68,9 @@ def _report(outcome: Outcome, *, dry_run: bool) -> None:
         print_line(("new: ", "bold"), (", ".join(counted(*amount) for amount in new), ""))
     if outcome.only_proposed:
         told = f"{counted(outcome.only_proposed, 'discovery')} of it accepted there, proposed here"
-        print_line((f"{told}: kioku discoveries list; --trust believes a file of your own", ""))
+        print_line((f"{told}: kioku discoveries list", ""))
+    if outcome.new_turns and not trusted:
+        print_line(("what was said in it has nobody's authority here; --trust vouches for a file of your own", ""))
     if outcome.skipped_lines:
         print_line((f"left out: {outcome.skipped_lines}", "yellow"))
         for skipped in outcome.skipped[:_SHOWN]:

@@ -111,7 +111,7 @@ def _afterwards(store: Store, where: Project, values: Settings, is_ending: bool)
     if not is_ending:
         # What keeps sessions from being looked at is told where something is to be recorded; they wait meanwhile.
         with contextlib.suppress(StoreError):
-            learning.learn(store, where, values)
+            learning.learn(store, where, values)  # what keeps project.yaml from following is told by `kioku enrich`
             indexing.catch_up(store, most_ms=LONGEST_INDEXING_MS)
     budget, judge = values.number(settings.RESUME_BUDGET), lease.judge(where.run_dir)
     resuming.prepare(

@@ -1,6 +1,7 @@
 """`kioku show`: what Kioku knows about the project, and what of it has a place in the context."""
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,12 +10,17 @@ import msgspec
 from kioku import times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, print_facts, print_json, print_table, project_option
+from kioku.errors import StoreError
+from kioku.knowledge.sayings import LISTS, Saying
 from kioku.reports.listing import Wanted, listing
+from kioku.store.store import Store
 from kioku.words import counted
 
 if TYPE_CHECKING:
     from kioku.knowledge import project_yaml
     from kioku.knowledge.context import Context, Entry
+
+Source = Callable[[Saying], str]
 
 
 @click.command("show")
@@ -33,18 +39,27 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
     path = os.path.join(where.context_dir, "project.yaml")
     file = project_yaml.load(path) if os.path.lexists(path) else None
     if module_name is not None:
-        _show_module(file, module_name, as_json)
+        source = _source(None)
+        if os.path.lexists(where.store_path):
+            try:
+                with places.opened(where, writable=False) as store:
+                    source = _source(store)
+            except StoreError as error:
+                note(f"note: where entries come from cannot be told: {error}")
+        _show_module(file, module_name, as_json, source)
         return
     sessions = []
     now, judge, budget = times.now_ms(), places.judge(where), values.number("context.token_budget")
+    source = _source(None)
     if not os.path.lexists(where.store_path):
         known = context.look(file, None, budget=budget, now=now)
     else:
         with places.opened(where) as store:
             known = context.look(file, store, budget=budget, now=now)
+            source = _source(store)
             sessions = store.read(lambda db: listing(db, Wanted(limit=5), now=now, judge=judge)).sessions
     if as_json:
-        plain = None if file is None else msgspec.to_builtins(file)
+        plain = None if file is None else _file_json(file, source)
         listed = [session.as_json() for session in sessions]
         print_json({"root": where.root, "project": plain, "context": _context_json(known, now), "sessions": listed})
         return
@@ -65,6 +80,7 @@ def command(folder: str | None, as_json: bool, module_name: str | None) -> None:
             print("\nModules")
             rows = [(name, module.path, module.description or "") for name, module in file.modules.items()]
             print_table(("module", "path", "what it is"), rows)
+        _print_sayings(file, source)
     if known.entries:
         _print_context(known, now)
     if sessions:
@@ -116,7 +132,43 @@ def _why(entry: "Entry", now: int) -> str:
     return f"not used in 30 days, last {last}" if entry.score.recency == 0 else f"not used yet, new {last}"
 
 
-def _show_module(file: "project_yaml.ProjectFile | None", name: str, as_json: bool) -> None:
+def _source(store: Store | None) -> Source:
+    """Return the function that says where an entry of the file comes from."""
+    from kioku.knowledge import enriching
+    from kioku.store import discoveries
+
+    known = {} if store is None else enriching.accepted(store.read(discoveries.every))
+    own = store is not None and store.is_registered
+    return lambda saying: enriching.source(saying, known, own=own)
+
+
+def _print_sayings(file: "project_yaml.ProjectFile", source: Source) -> None:
+    """Print what is known of the whole project and of each module, with where it comes from."""
+    rows = [
+        (name or "–", title.removesuffix("s"), *_cells(one, source))
+        for name, part in (("", file), *file.modules.items())
+        for title in LISTS
+        for one in getattr(part, title)
+    ]
+    if rows:
+        print("\nKnown")
+        print_table(("module", "kind", "says", "from"), rows)
+
+
+def _cells(one: Saying, source: Source) -> tuple[str, str]:
+    return one.text + (f"; solved: {one.solution}" if one.solution else ""), source(one)
+
+
+def _file_json(part: "project_yaml.ProjectFile | project_yaml.ModuleEntry", source: Source) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(part)
+    for title in LISTS:
+        plain[title] = [{**msgspec.to_builtins(one), "source": source(one)} for one in getattr(part, title)]
+    if hasattr(part, "modules"):
+        plain["modules"] = {name: _file_json(module, source) for name, module in part.modules.items()}
+    return plain
+
+
+def _show_module(file: "project_yaml.ProjectFile | None", name: str, as_json: bool, source: Source) -> None:
     module = None if file is None else file.modules.get(name)
     if module is None:
         from kioku.errors import UsageError
@@ -127,9 +179,12 @@ def _show_module(file: "project_yaml.ProjectFile | None", name: str, as_json: bo
             hint=f"there are: {', '.join(names)}" if names else "scan the project: kioku init",
         )
     if as_json:
-        print_json(msgspec.to_builtins(module))
+        print_json(_file_json(module, source))
         return
     print_facts([("module", name), ("path", module.path), ("what it is", module.description or "–")])
-    for title in ("key_files", "patterns", "rules", "decisions", "issues"):
-        for item in getattr(module, title):
-            print_facts([(f"  {title.replace('_', ' ')}", item if isinstance(item, str) else str(item))])
+    for path in module.key_files:
+        print_facts([("  key files", path)])
+    for title in LISTS:
+        for one in getattr(module, title):
+            text, said = _cells(one, source)
+            print_facts([(f"  {title}", f"{text} ({said})")])

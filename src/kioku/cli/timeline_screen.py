@@ -12,7 +12,7 @@ from kioku.cli.charts.paper import Line, Paper
 from kioku.days import Calendar, Range
 from kioku.models import Session
 from kioku.reports.lanes import Lane, assign, covered
-from kioku.times import duration_text
+from kioku.times import duration_text, work_text
 from kioku.words import counted
 
 _SHORTEST = 6 * times.HOUR  # of an axis: a single short session is not drawn over the whole width
@@ -100,7 +100,7 @@ def _day(
 ) -> list[Line]:
     count = len(day.sessions)
     items: list[Line] = [[(heading, "bold")], [(counted(count, "session"), "dim")]]
-    items.append([(f"{duration_text(day.active_ms)} active", "dim")])
+    items.append([(f"{work_text(day.active_ms)} active", "dim")])
     if len(day.rows) > 1:
         items.append([(f"up to {len(day.rows)} at once", "dim")])
     since, until = day.since + min(begin, day.until - day.since), min(day.until, day.since + end)

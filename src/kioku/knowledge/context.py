@@ -7,7 +7,7 @@ report that comes twice or late counts once. The invariant: `context_items` can 
 but for what is archived since when.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -69,6 +69,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     def archived_modules(self) -> set[str]:
         """Return the names of the modules that are archived."""
         return {entry.name for entry in self.archived if entry.id == module_id(entry.name)}
+
+    @property
+    def archived_discoveries(self) -> set[str]:
+        """Return the ids of the discoveries that are archived."""
+        return {entry.name for entry in self.archived if entry.id == _DISCOVERIES + entry.name}
 
 
 def look(file: ProjectFile | None, store: Store | None, *, budget: float, now: int) -> Context:
@@ -179,6 +184,7 @@ def _sources(file: ProjectFile | None, found: _Found, now: int) -> list[_Source]
     modules = {} if file is None else file.modules
     uses = _uses(modules, found, now)
     known = {row.id for row in found.rows}
+    told = {discovery.id for discovery in found.discoveries}
     sources: dict[str, _Source] = {}
     for name, module in modules.items():
         accesses, last = uses[name]
@@ -186,7 +192,7 @@ def _sources(file: ProjectFile | None, found: _Found, now: int) -> list[_Source]
         made = 0 if id in known else now
         sources.setdefault(id, _Source(
             id=id, type=MODULE, name=name, says=module.path or ".", content=redact(module.path or "."),
-            tokens=scoring.tokens(_text(name, module)), accesses=accesses, used_at=max(last, made),
+            tokens=scoring.tokens(_text(name, module, told)), accesses=accesses, used_at=max(last, made),
         ))  # fmt: skip
     for discovery in found.discoveries:
         accesses, last = uses.get(discovery.module or "", (0, 0))
@@ -230,10 +236,12 @@ def _owners(path: str, places: dict[str, list[str]]) -> list[str]:
     return [] if path.startswith(("/", "../")) else places.get(".", [])
 
 
-def _text(name: str, module: ModuleEntry) -> str:
-    """Return all that is known of a module, a line each."""
-    lists = (module.key_files, module.patterns, module.rules, module.decisions, module.issues)
-    return "\n".join([name, module.path or "", module.description or "", *(item for items in lists for item in items)])
+def _text(name: str, module: ModuleEntry, told: Container[str] = ()) -> str:
+    """Return all that is known of a module, a line each, without what is told as a discovery."""
+    lists = (module.patterns, module.rules, module.decisions, module.issues)
+    said = [one for sayings in lists for one in sayings if one.id is None or one.id not in told]
+    texts = [text for one in said for text in (one.text, one.solution) if text]
+    return "\n".join([name, module.path or "", module.description or "", *module.key_files, *texts])
 
 
 def _gone(plans: Sequence[_Plan], found: _Found) -> list[str]:

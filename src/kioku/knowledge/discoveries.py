@@ -12,12 +12,12 @@ import msgspec
 
 from kioku.errors import UsageError
 from kioku.knowledge.extraction import alike
+from kioku.knowledge.extraction.authority import ASSISTANT, PERSON, REPOSITORY
 from kioku.knowledge.extraction.extract import MOST, Learned, extract
-from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, REPOSITORY
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.models import FILE_EDIT, new_id
 from kioku.redaction import redact
-from kioku.store import discoveries
+from kioku.store import discoveries, vouching
 from kioku.store.discoveries import ACCEPTED, PROPOSED, REJECTED, SUPERSEDED, Evidence, Row, Touch, Turn, Unlearned
 from kioku.store.store import Store
 from kioku.words import nearest
@@ -59,7 +59,8 @@ def learn(
         def keep(
             db: "apsw.Connection", found: Sequence[tuple[Unlearned, list[Learned]]] = found, own: bool = own
         ) -> None:
-            unite(db, [(session.id, learned) for session, learned in found], own=own, auto_accept=auto_accept, now=now)
+            taught = [(one.id, learned, own and vouching.is_vouched(db, one.seq)) for one, learned in found if learned]
+            unite(db, taught, auto_accept=auto_accept, now=now)
             for session, _ in found:
                 discoveries.note_learned(db, session.seq, session.digest)
 
@@ -70,17 +71,16 @@ def learn(
 
 def unite(
     db: "apsw.Connection",
-    taught: Sequence[tuple[str, list[Learned]]],
+    taught: Sequence[tuple[str, list[Learned], bool]],
     *,
-    own: bool,
     auto_accept: float | None,
     now: int,
 ) -> None:
-    """Unite what sessions taught, given by their ids, with what is known."""
-    if not any(learned for _, learned in taught):
+    """Unite what sessions taught, given by their ids and whether they are the person's own, with what is known."""
+    if not taught:
         return
     known = _Known(discoveries.every(db))
-    for session, learned in taught:
+    for session, learned, own in taught:
         for row, successions in known.unite(session, learned, own=own, auto_accept=auto_accept, now=now):
             discoveries.put(db, row)
             for old, new in successions:
@@ -155,6 +155,8 @@ def edit(db: "apsw.Connection", id: str, *, content: str | None, type: str | Non
 def decide(db: "apsw.Connection", id: str, state: str, *, now: int) -> Row:
     """Accept or reject a discovery. Safe to repeat."""
     row = find(db, id)
+    if row.state == SUPERSEDED and state != SUPERSEDED:
+        discoveries.reopen_successions(db, row.id)
     if row.state != state:
         row = msgspec.structs.replace(row, state=state, updated_at=now)
         discoveries.put(db, row)

@@ -5,14 +5,15 @@ be understood is never overwritten; the file is replaced at once or not at all, 
 the scan wrote is remembered beside it, in `scan.json` (see `rescan` for the rule).
 """
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from kioku.errors import KiokuError, ProjectError
-from kioku.knowledge import rescan
+from kioku.knowledge import enriched, rescan, sayings, yaml_file
+from kioku.knowledge.sayings import Saying
+from kioku.knowledge.yaml_file import BOM, MAX_BYTES
 from kioku.knowledge.yaml_text import Document, Value
 from kioku.knowledge.yaml_tree import Plain, YamlError, parse, plain
 from kioku.redaction import redact
@@ -20,14 +21,11 @@ from kioku.scan.facts import ModuleFacts, ProjectFacts
 from kioku.workspace.plain_files import read_plain, replace_plain, require_plain_folder
 from kioku.workspace.untrusted_text import one_line, printable_lines
 
-MAX_BYTES = 2_000_000
 SIDECAR = "scan.json"
-_BOM = "\ufeff"
 _HEAD = (
     "# What Kioku knows about this project. `kioku init` brings up to date what it wrote itself;\n"
     "# what you change, add, delete or comment here stays as you leave it.\n"
 )
-_HINT = "Correct the file, or move it away and run `kioku init` for a new one"
 
 
 class ModuleEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,14 +34,17 @@ class ModuleEntry(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
     description: str | None = None
     key_files: tuple[str, ...] = ()
-    patterns: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    decisions: tuple[str, ...] = ()
-    issues: tuple[str, ...] = ()
+    patterns: tuple[Saying, ...] = ()
+    rules: tuple[Saying, ...] = ()
+    decisions: tuple[Saying, ...] = ()
+    issues: tuple[Saying, ...] = ()
 
 
 class ProjectFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file says; what is not there is None or empty. The text is the repository's: untrusted."""
+    """What the file says; what is not there is None or empty. The text is the repository's: untrusted.
+
+    The lists of entries are those of the whole project; each module has its own.
+    """
 
     name: str | None = None
     type: str | None = None
@@ -51,6 +52,10 @@ class ProjectFile(msgspec.Struct, frozen=True, kw_only=True):
     stack: tuple[str, ...] = ()
     package_manager: tuple[str, ...] = ()
     architecture: str | None = None
+    patterns: tuple[Saying, ...] = ()
+    rules: tuple[Saying, ...] = ()
+    decisions: tuple[Saying, ...] = ()
+    issues: tuple[Saying, ...] = ()
     modules: dict[str, ModuleEntry] = msgspec.field(default_factory=dict)
 
 
@@ -76,16 +81,16 @@ def load(path: str) -> ProjectFile:
 
     Raises ProjectError that names the file, the reason and what to do, also where there is no file.
     """
-    data = _read(path)
+    data = yaml_file.read(path)
     if data is None:
         raise ProjectError(f"{path} is not there", hint="Run `kioku init` to make it")
     try:
-        node = parse(_decode(path, data).removeprefix(_BOM))
+        node = parse(yaml_file.decode(path, data).removeprefix(BOM))
         values = plain(node)
     except YamlError as error:
-        raise _broken(path, str(error)) from error
+        raise yaml_file.broken(path, str(error)) from error
     if not isinstance(values, dict):
-        raise _broken(path, "it holds no keys with values at the top")
+        raise yaml_file.broken(path, "it holds no keys with values at the top")
     modules = values.get("modules")
     return ProjectFile(
         name=_text(values.get("name")),
@@ -94,6 +99,10 @@ def load(path: str) -> ProjectFile:
         stack=_texts(values.get("stack")),
         package_manager=_texts(values.get("package_manager")),
         architecture=_text(values.get("architecture")),
+        patterns=sayings.read(values, "patterns"),
+        rules=sayings.read(values, "rules"),
+        decisions=sayings.read(values, "decisions"),
+        issues=sayings.read(values, "issues"),
         modules={
             one_line(name): _module(value) for name, value in (modules if isinstance(modules, dict) else {}).items()
         },
@@ -107,9 +116,9 @@ def update(path: str, facts: ProjectFacts, *, dry_run: bool = False) -> Change:
     was.
     """
     new = _values(facts)
-    data = _read(path)
-    text = "" if data is None else _decode(path, data)
-    bom = _BOM if text.startswith(_BOM) else ""
+    data = yaml_file.read(path)
+    text = "" if data is None else yaml_file.decode(path, data)
+    bom = BOM if text.startswith(BOM) else ""
     folder = os.path.dirname(path)
     sidecar = None if data is None else _read_sidecar(os.path.join(folder, SIDECAR))
     try:
@@ -118,23 +127,24 @@ def update(path: str, facts: ProjectFacts, *, dry_run: bool = False) -> Change:
         written = rescan.merge(document, base, new)
         changed_text = bom + document.apply()
     except YamlError as error:
-        raise _broken(path, str(error)) from error
+        raise yaml_file.broken(path, str(error)) from error
     encoded = changed_text.encode("utf-8")
     changed = encoded != (data or b"")
-    change = Change(created=data is None, changed=changed, diff=_diff(path, text, changed_text), backup=None)
+    change = Change(created=data is None, changed=changed, diff=yaml_file.diff(path, text, changed_text), backup=None)
     if dry_run:
         return change
-    with _reporting(path):
+    with yaml_file.reporting(path):
         if data is None:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             require_plain_folder(folder)
+            enriched.discard(folder)
         remembered = None if sidecar is None or sidecar.before is not None else sidecar.values
         if changed:
             backup = None if data is None else path + ".bak"
             if backup is not None and data is not None:
                 replace_plain(backup, data)
             _remember(folder, written, before=base)
-            if _read(path) != data:
+            if yaml_file.read(path) != data:
                 raise ProjectError(f"{path} was changed while Kioku read it", hint="Run the command again")
             replace_plain(path, encoded)
             change = msgspec.structs.replace(change, backup=backup)
@@ -204,51 +214,6 @@ def _remember(folder: str, values: Mapping[str, Value], before: Mapping[str, Val
     replace_plain(os.path.join(folder, SIDECAR), msgspec.json.format(msgspec.json.encode(content)) + b"\n")
 
 
-def _read(path: str) -> bytes | None:
-    """Return the file's bytes, None when there is none; its folder must not be a link either."""
-    with _reporting(path):
-        try:
-            require_plain_folder(os.path.dirname(path) or ".")
-            return read_plain(path, MAX_BYTES)
-        except FileNotFoundError:
-            return None
-
-
-@contextlib.contextmanager
-def _reporting(path: str) -> Iterator[None]:
-    """Turn what the system says into an error that names the file."""
-    try:
-        yield
-    except ProjectError:
-        raise
-    except KiokuError as error:
-        raise ProjectError(f"{path} cannot be used: {error.message}", hint="Put a regular file there") from error
-    except OSError as error:
-        raise ProjectError(
-            f"{path} cannot be read or written: {error.strerror or error}",
-            hint="Check the folder and its permissions",
-        ) from error
-
-
-def _decode(path: str, data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _broken(path, "it is not UTF-8 text") from error
-
-
-def _broken(path: str, reason: str) -> ProjectError:
-    return ProjectError(f"{path} cannot be understood: {one_line(reason, 200)}", hint=_HINT)
-
-
-def _diff(path: str, old: str, new: str) -> str:
-    import difflib
-
-    name = os.path.basename(path)
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), f"{name} (now)", f"{name} (new)", lineterm="")
-    return "".join(f"{printable_lines(line)}\n" for line in lines)
-
-
 def _text(value: Plain) -> str | None:
     return printable_lines(value).strip() or None if isinstance(value, str) else None
 
@@ -265,8 +230,8 @@ def _module(value: Plain) -> ModuleEntry:
         path=_text(values.get("path")),
         description=_text(values.get("description")),
         key_files=_texts(values.get("key_files")),
-        patterns=_texts(values.get("patterns")),
-        rules=_texts(values.get("rules")),
-        decisions=_texts(values.get("decisions")),
-        issues=_texts(values.get("issues")),
+        patterns=sayings.read(values, "patterns"),
+        rules=sayings.read(values, "rules"),
+        decisions=sayings.read(values, "decisions"),
+        issues=sayings.read(values, "issues"),
     )

@@ -1,40 +1,46 @@
 """Entries of `.context/project.yaml` that rest on a session: they go when it is deleted.
 
-An entry is an item of a list, with all that is indented below it; it names a session by its id. Everything else stays
-as it is, byte by byte.
+An entry is an item of a list, with all that is indented below it; it names a session, or a discovery, by its id.
+Everything else stays as it is, byte by byte.
 """
 
 import os
 from collections.abc import Iterable
 
 from kioku.errors import KiokuError
-from kioku.knowledge.project_yaml import MAX_BYTES
+from kioku.knowledge.yaml_file import BOM, MAX_BYTES, locked
+from kioku.knowledge.yaml_items import ItemDocument
+from kioku.knowledge.yaml_tree import YamlError
 from kioku.workspace.plain_files import read_plain, replace_plain
 
 FILES = ("project.yaml", "project.yaml.bak")
 
 
 def quoting(folder: str, ids: Iterable[str]) -> dict[str, int]:
-    """Return the files in a `.context/` folder with entries that name one of these sessions, and how many lines."""
+    """Return the files in a `.context/` folder with entries that name one of these, and how many lines name one."""
     wanted = [id.encode() for id in ids]
     found = {}
     for path in (os.path.join(folder, name) for name in FILES):
-        text = _read(path)
-        gone = 0 if text is None else len(text.splitlines(keepends=True)) - len(_without(text, wanted))
-        if gone:
-            found[path] = gone
+        text = _read(path) or b""
+        naming = sum(any(id in line for id in wanted) for line in text.splitlines())
+        if naming:
+            found[path] = naming
     return found
 
 
 def remove_quotes(folder: str, ids: Iterable[str]) -> list[str]:
-    """Remove those entries; return the files that were changed. Raises KiokuError."""
-    wanted = [id.encode() for id in ids]
-    changed = []
-    for path in quoting(folder, [id.decode() for id in wanted]):
-        text = _read(path)
-        if text is not None:
-            replace_plain(path, b"".join(_without(text, wanted)))
-            changed.append(path)
+    """Remove those entries; return the files that were changed. Raises KiokuError and OSError."""
+    names = list(ids)
+    wanted = [id.encode() for id in names]
+    changed: list[str] = []
+    if not quoting(folder, names):
+        return changed
+    with locked(folder):
+        for path in quoting(folder, names):
+            text = _read(path)
+            if text is not None:
+                replace_plain(path, b"".join(_without(_without_items(text, names), wanted)))
+                changed.append(path)
     return changed
 
 
@@ -43,6 +49,28 @@ def _read(path: str) -> bytes | None:
         return read_plain(path, MAX_BYTES)
     except (OSError, KiokuError):
         return None
+
+
+def _without_items(data: bytes, ids: list[str]) -> bytes:
+    """Remove single items from lists that are written on one line; what is no YAML is left to `_without`."""
+    try:
+        text = data.decode("utf-8")
+        bom = BOM if text.startswith(BOM) else ""
+        document = ItemDocument(text.removeprefix(bom))
+        waiting: list[tuple[str, ...]] = [()]
+        while waiting:
+            path = waiting.pop()
+            node = document.node(path)
+            assert node is not None
+            waiting += [(*path, key) for key in node.values] if node.kind == "map" else []
+            if node.kind == "list" and node.flow:
+                spans = [document.text[item.start : item.end] for item in node.items]
+                gone = [number for number, span in enumerate(spans) if any(id in span for id in ids)]
+                if gone:
+                    document.change_items(path, gone=gone)
+        return (bom + document.apply()).encode("utf-8")
+    except (UnicodeError, YamlError):
+        return data
 
 
 def _without(text: bytes, ids: list[bytes]) -> list[bytes]:

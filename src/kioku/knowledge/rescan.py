@@ -11,8 +11,8 @@ at all.
 
 from collections.abc import Mapping
 
-from kioku.knowledge.yaml_text import Document, Leaf, Value
-from kioku.knowledge.yaml_tree import Node, Plain, plain
+from kioku.knowledge.yaml_text import Document, Leaf, Value, as_plain
+from kioku.knowledge.yaml_tree import Node, plain
 
 Values = Mapping[str, Value]
 
@@ -70,13 +70,7 @@ def _merge_inner(
 
 
 def _same(node: Node, value: Value) -> bool:
-    return plain(node) == _plain(value)
-
-
-def _plain(value: Value) -> Plain:
-    if isinstance(value, str):
-        return value
-    return list(value) if isinstance(value, list) else {key: _plain(each) for key, each in value.items()}
+    return plain(node) == as_plain(value)
 
 
 def adopt(node: Node, new: Values) -> dict[str, Value]:

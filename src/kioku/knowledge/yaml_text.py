@@ -14,7 +14,8 @@ import msgspec
 
 from kioku.knowledge.yaml_tree import Node, Plain, YamlError, parse, plain
 
-Leaf = str | list[str]
+Item = str | Mapping[str, str]  # what a list holds
+Leaf = str | list[str] | list[Item]
 Value = Leaf | Mapping[str, "Value"]
 
 _SAFE = re.compile(r"[^\W\d_][\w ./@+(){},&'!?%*=;…-]*", re.ASCII)
@@ -26,31 +27,37 @@ class _Edit(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     end: int
     text: str
+    depth: int = 0  # of lines that are inserted
 
 
 class Document:
     """A text, its tree, and the changes to be made to it; nothing changes before `apply`."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.root = parse(text)
-        if self.root.kind != "map":
-            raise YamlError("it holds no keys with values at the top")
         first = re.search(r"\r\n|\n|\r", text)
         self.newline = first.group() if first else "\n"
+        self._lacks_end = bool(text) and text[-1] not in "\r\n"  # then it has one while it is changed
+        self.text = text + self.newline * self._lacks_end
+        self.root = parse(self.text)
+        if self.root.kind != "map":
+            raise YamlError("it holds no keys with values at the top")
         self._edits: list[_Edit] = []
         self._begun: set[int] = set()  # empty `{}` that a key was added to
-        self._expected = plain(self.root)
+        # The end of a line is part of a block scalar: only without ours is what the text says.
+        self._expected = plain(parse(text) if self._lacks_end else self.root)
 
     def apply(self) -> str:
         """Return the changed text; YamlError when it would not hold exactly what was asked for."""
         text = self.text
-        ordered = sorted(enumerate(self._edits), key=lambda item: (item[1].start, item[1].end, item[0]))
-        for (_, before), (_, after) in pairwise(ordered):
+        # Of what is inserted in one place, what belongs to the lines before it comes first: it is indented deeper.
+        ordered = sorted(self._edits, key=lambda edit: (edit.start, edit.end, -edit.depth))
+        for before, after in pairwise(ordered):
             if after.start < before.end:
                 raise YamlError("two changes touch the same line")
-        for _, edit in reversed(ordered):
+        for edit in reversed(ordered):
             text = text[: edit.start] + edit.text + text[edit.end :]
+        if self._lacks_end:
+            text = text.removesuffix(self.newline)
         if self._edits and _without_nothing(plain(parse(text))) != _without_nothing(self._expected):
             raise YamlError("its layout is too unusual to be changed safely")
         return text
@@ -70,8 +77,12 @@ class Document:
         if not old.bare or old.kind == "alias" or not key.bare:
             return False
         if isinstance(value, list) and old.kind == "list" and not old.flow and value and old.items:
-            if not self._set_items(old, value):
+            texts = [item for item in value if isinstance(item, str)]
+            if len(texts) != len(value) or not self._set_items(old, texts):
                 return False
+        elif self._is_nothing(key, old) and not isinstance(value, str) and value and not self._in_flow(path):
+            at = self._after_comments(self._line_end(key.end), key.column)
+            self._insert_lines(at, self._emit(value, key.column, flow=False).removeprefix(self.newline) + self.newline)
         elif "#" in self._outside_scalars(old, old.start, old.end):
             return False
         elif isinstance(value, str) and old.kind == "scalar" and old.end > old.start:
@@ -109,9 +120,10 @@ class Document:
             column = parent.keys[before].column
             at = self._after_comments(self._line_end(parent.values[before].end), column)
             text = self._lines(name, value, column)
-        if not parent.flow and at > 0 and self.text[at - 1] not in "\r\n":
-            text = self.newline + text.rstrip("\r\n")
-        self._edits.append(_Edit(start=at, end=at, text=text))
+        if parent.flow:
+            self._replace(at, at, text)
+        else:
+            self._insert_lines(at, text)
         self._expect(path, value)
         return True
 
@@ -119,12 +131,17 @@ class Document:
         """Remove a key with its value; return False, changing nothing, where that would lose a comment."""
         parent = self._parent(path)
         name = path[-1]
-        if not parent.bare or not self.all_bare(parent.values[name]) or self.has_comment(parent, name):
+        if not parent.bare or not self.all_bare(parent.values[name]):
             return False
-        if parent.flow or not self._begins_line(parent.keys[name]):
+        if parent.flow:
+            start, end = self._in_flow_map(parent, name)
+            if "#" in self._outside_scalars(parent.values[name], start, end, parent.keys[name]):
+                return False
+        elif self.has_comment(parent, name) or not self._begins_line(parent.keys[name]):
             return False
-        start, end = self._line_start(parent.keys[name].start), self._line_end(parent.values[name].end)
-        self._edits.append(_Edit(start=start, end=end, text=""))
+        else:
+            start, end = self._line_start(parent.keys[name].start), self._line_end(parent.values[name].end)
+        self._replace(start, end, "")
         self._expect(path, None)
         return True
 
@@ -160,10 +177,32 @@ class Document:
             at = self._line_start(items[i1].start) if i1 < len(items) else self._line_end(items[-1].end)
             text = "".join(f"{' ' * old.column}- {scalar(each)}{self.newline}" for each in value[j1:j2])
             if text:
-                lead = "" if self.text[at - 1] in "\r\n" else self.newline
-                edits.append(_Edit(start=at, end=at, text=lead + text))
+                edits.append(_Edit(start=at, end=at, text=text, depth=old.column))
         self._edits += edits
         return True
+
+    def _in_flow_map(self, parent: Node, name: str) -> tuple[int, int]:
+        """Return from where to where a key stands in a map on one line, with the comma that is its own."""
+        names = list(parent.keys)
+        place = names.index(name)
+        end = parent.values[name].end
+        if place > 0:
+            return parent.values[names[place - 1]].end, end
+        return parent.keys[name].start, parent.keys[names[1]].start if len(names) > 1 else end
+
+    def _replace(self, start: int, end: int, text: str) -> None:
+        self._edits.append(_Edit(start=start, end=end, text=text))
+
+    def _insert_lines(self, at: int, lines: str) -> None:
+        """Insert whole lines at the beginning of a line."""
+        self._edits.append(_Edit(start=at, end=at, text=lines, depth=_indent(lines)))
+
+    def _is_nothing(self, key: Node, value: Node) -> bool:
+        """Tell whether nothing is written behind a key's colon but perhaps a comment, and the key begins its line."""
+        if value.kind != "scalar" or value.end > value.start or not self._begins_line(key):
+            return False
+        rest = self.text[key.end : self._line_end(key.end)].strip().removeprefix(":").lstrip()
+        return not rest or rest.startswith("#")
 
     def _begins_line(self, node: Node, mark: str = "") -> bool:
         return self.text[self._line_start(node.start) : node.start].strip() == mark
@@ -190,7 +229,7 @@ class Document:
         if value is None:
             here.pop(path[-1], None)
         else:
-            here[path[-1]] = _as_plain(value)
+            here[path[-1]] = as_plain(value)
 
     def _outside_scalars(self, node: Node, start: int, end: int, key: Node | None = None) -> str:
         """Return what is between two places and no scalar: punctuation, blanks, comments."""
@@ -241,11 +280,18 @@ class Document:
         if isinstance(value, str):
             return " " + scalar(value, flow=flow)
         if flow or not value:
-            return " " + _flow(value)
+            return " " + in_flow_style(value)
         pad = self.newline + " " * (column + 2)
         if isinstance(value, list):
-            return "".join(f"{pad}- {scalar(item)}" for item in value)
+            return "".join(pad + self._item(item, column + 2) for item in value)
         return "".join(f"{pad}{scalar(key)}:{self._emit(each, column + 2, flow=False)}" for key, each in value.items())
+
+    def _item(self, value: Item, column: int) -> str:
+        """Return a list's item as it stands at a column, without a line break at the end."""
+        if isinstance(value, str):
+            return f"- {scalar(value)}"
+        pad = self.newline + " " * (column + 2)
+        return "- " + pad.join(f"{scalar(key)}: {scalar(each)}" for key, each in value.items())
 
 
 def scalar(text: str, *, flow: bool = False) -> str:
@@ -268,18 +314,22 @@ def _escape(char: str) -> str:
     return f"\\u{number:04X}" if number <= 0xFFFF else f"\\U{number:08X}"
 
 
-def _flow(value: Value) -> str:
+def in_flow_style(value: Value) -> str:
+    """Return a value in flow style, on one line."""
     if isinstance(value, str):
         return scalar(value, flow=True)
     if isinstance(value, list):
-        return "[" + ", ".join(scalar(item, flow=True) for item in value) + "]"
-    return "{" + ", ".join(f"{scalar(key, flow=True)}: {_flow(each)}" for key, each in value.items()) + "}"
+        return "[" + ", ".join(in_flow_style(item) for item in value) + "]"
+    return "{" + ", ".join(f"{scalar(key, flow=True)}: {in_flow_style(each)}" for key, each in value.items()) + "}"
 
 
-def _as_plain(value: Value) -> Plain:
+def as_plain(value: Value) -> Plain:
+    """Return a value as the parser gives it back."""
     if isinstance(value, str):
         return value
-    return list(value) if isinstance(value, list) else {key: _as_plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [as_plain(item) for item in value]
+    return {key: as_plain(each) for key, each in value.items()}
 
 
 def _without_nothing(value: Plain) -> Plain:

@@ -5,12 +5,14 @@ and brings it back.
 """
 
 import os
+from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
 from kioku import times
 from kioku.errors import KiokuError, UsageError
 from kioku.knowledge import context
-from kioku.knowledge.project_yaml import ProjectFile, load
+from kioku.knowledge.project_yaml import ModuleEntry, ProjectFile, load
+from kioku.knowledge.sayings import LISTS, Saying
 from kioku.mcp import messages
 from kioku.mcp.messages import ProtocolError, Resource, ResourceText
 from kioku.mcp.render import clean, session_lines, session_text
@@ -45,7 +47,7 @@ def read(bench: Workbench, uri: str) -> ResourceText:
     if uri == "context://project/overview":
         return ResourceText(uri, _overview(_project_file(bench), bench, now))
     if kind == "module" and name:
-        return ResourceText(uri, _module(uri, name, _project_file(bench)))
+        return ResourceText(uri, _module(uri, name, _project_file(bench), bench))
     if uri == "context://sessions/history":
         found = bench.recorder.store().read(lambda db: listing(db, Wanted(), now=now, judge=bench.judge))
         return ResourceText(uri, session_lines(found, now), "text/plain")
@@ -75,12 +77,13 @@ def _project_file(bench: Workbench) -> ProjectFile | None:
     return load(path) if os.path.lexists(path) else None
 
 
-def _archived(bench: Workbench, file: ProjectFile, now: int) -> set[str]:
-    """Return the modules that are left out of the overview; none where the store cannot tell."""
+def _archived(bench: Workbench, file: ProjectFile, now: int) -> tuple[set[str], set[str]]:
+    """Return the modules and the discoveries that are left out of the overview; none where the store cannot tell."""
     try:
-        return context.look(file, bench.recorder.store(), budget=bench.token_budget, now=now).archived_modules
+        known = context.look(file, bench.recorder.store(), budget=bench.token_budget, now=now)
     except KiokuError:
-        return set()
+        return set(), set()
+    return known.archived_modules, known.archived_discoveries
 
 
 def _overview(file: ProjectFile | None, bench: Workbench, now: int) -> str:
@@ -94,18 +97,57 @@ def _overview(file: ProjectFile | None, bench: Workbench, now: int) -> str:
         "architecture": file.architecture,
     }
     lines += [f"- {name}: {clean(str(value))}" for name, value in facts.items() if value]
-    archived = _archived(bench, file, now)
+    (archived, quiet), source = _archived(bench, file, now), _source(bench)
+    for title in LISTS:
+        lines += _section(title, [one for one in _list(file, title) if one.id not in quiet], source)
     modules = {name: module for name, module in file.modules.items() if name not in archived}
     if file.modules:
         lines += ["", "## Modules", ""]
-        lines += [f"- {clean(name)} ({clean(module.path or '.')}): {clean(module.description or '')}".rstrip(": ")
-                  for name, module in modules.items()]  # fmt: skip
+        for name, module in modules.items():
+            lines.append(
+                f"- {clean(name)} ({clean(module.path or '.')}): {clean(module.description or '')}".rstrip(": ")
+            )
+            lines += [
+                f"  - {title.removesuffix('s')}: {_said(one, source)}"
+                for title in LISTS
+                for one in _list(module, title)
+                if one.id not in quiet
+            ]
     if hidden := len(file.modules) - len(modules):
         lines += ["", f"({counted(hidden, 'module')} not used lately left out; context://module/NAME brings one back)"]
     return "\n".join(lines)
 
 
-def _module(uri: str, name: str, file: ProjectFile | None) -> str:
+def _source(bench: Workbench) -> Callable[[Saying], str]:
+    """Return the function that says where an entry comes from; the file, where the store cannot tell more."""
+    from kioku.knowledge import enriching
+    from kioku.store import discoveries
+
+    try:
+        store = bench.recorder.store()
+        known, own = enriching.accepted(store.read(discoveries.every)), store.is_registered
+    except KiokuError:
+        known, own = {}, False
+    return lambda saying: enriching.source(saying, known, own=own)
+
+
+def _list(module: ModuleEntry | ProjectFile, title: str) -> tuple[Saying, ...]:
+    found: tuple[Saying, ...] = getattr(module, title)
+    return found
+
+
+def _said(one: Saying, source: Callable[[Saying], str]) -> str:
+    solved = f"; solved: {clean(one.solution)}" if one.solution else ""
+    return f"{clean(one.text)}{solved} ({clean(source(one))})"
+
+
+def _section(title: str, items: Sequence[Saying], source: Callable[[Saying], str]) -> list[str]:
+    if not items:
+        return []
+    return ["", f"## {title.capitalize()}", "", *(f"- {_said(one, source)}" for one in items)]
+
+
+def _module(uri: str, name: str, file: ProjectFile | None, bench: Workbench) -> str:
     module = None if file is None else file.modules.get(name)
     if module is None:
         names = [] if file is None else sorted(file.modules)
@@ -114,9 +156,9 @@ def _module(uri: str, name: str, file: ProjectFile | None) -> str:
     lines = [f"# {clean(name)}", "", f"path: {clean(module.path or '.')}"]
     if module.description:
         lines.append(clean(module.description))
-    for title in ("key_files", "patterns", "rules", "decisions", "issues"):
-        items = getattr(module, title)
-        if items:
-            lines += ["", f"## {title.replace('_', ' ').capitalize()}", ""]
-            lines += [f"- {clean(item if isinstance(item, str) else str(item))}" for item in items]
+    if module.key_files:
+        lines += ["", "## Key files", "", *(f"- {clean(item)}" for item in module.key_files)]
+    source = _source(bench)
+    for title in LISTS:
+        lines += _section(title, _list(module, title), source)
     return "\n".join(lines)

@@ -1,7 +1,8 @@
 """What a session left behind for the next one: what was said, edited and decided, as rows of the store.
 
 Which session that is, is decided by `last`: the one that ended last, unless another that ran at the same time had more
-of the person's work in it. Empty sessions and those in which nothing was asked for or edited are none.
+of the person's work in it. Empty sessions and those in which nothing was asked for or edited are none, nor are those
+that only a file tells of for which the person does not vouch.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import msgspec
 
 from kioku.models import Session
 from kioku.reports.sessions import Judge, standing
-from kioku.store import discoveries
+from kioku.store import discoveries, vouching
 from kioku.store import sessions as rows
 from kioku.store.discoveries import Turn
 from kioku.store.values import count, text, whole
@@ -68,7 +69,8 @@ def last(
     query = f"""SELECT {_COLUMNS}, (SELECT ifnull(max(f.edits > 0), 0) FROM touched f WHERE f.session = s.seq),
                   EXISTS (SELECT 1 FROM runs u CROSS JOIN turns t ON t.stream = u.stream AND t.at >= u.since
                     AND t.at <= s.last_activity_at WHERE u.session = s.seq AND t.role = 'user')
-                FROM sessions s WHERE s.empty = 0 ORDER BY s.started_at DESC LIMIT {LOOKED_AT}"""
+                FROM sessions s WHERE s.empty = 0 AND {vouching.IS_VOUCHED}
+                ORDER BY s.started_at DESC LIMIT {LOOKED_AT}"""
     for row in db.execute(query):
         session = standing(rows.session(row[:-2]), now, judge)
         weight = count(row[-2]) + count(row[-1])

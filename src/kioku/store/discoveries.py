@@ -173,10 +173,24 @@ def decide_succession(db: apsw.Connection, id: str, by: str, *, now: int) -> Non
     db.execute("UPDATE discoveries SET state = ?, updated_at = ? WHERE id = ?", (SUPERSEDED, now, id))
 
 
+def reopen_successions(db: apsw.Connection, id: str) -> None:
+    """Note that a discovery stands after all: whatever took its place is only proposed to."""
+    db.execute("UPDATE successions SET decided_at = NULL WHERE id = ?", (id,))
+
+
 def remembered(db: apsw.Connection, session: str) -> int:
     """Return how many discoveries rest on a session."""
     query = "SELECT count(*) FROM discoveries WHERE session_id = ?1 OR instr(evidence, '\"' || ?1 || '\"')"
     return int(next(db.execute(query, (session,)))[0])
+
+
+def resting_on(db: apsw.Connection, ids: Iterable[str]) -> list[str]:
+    """Return the ids of the discoveries of which something was said in one of these sessions."""
+    found: dict[str, None] = {}
+    for session in ids:
+        query = "SELECT id FROM discoveries WHERE session_id = ?1 OR instr(evidence, '\"' || ?1 || '\"')"
+        found |= {str(row[0]): None for row in db.execute(query, (session,))}
+    return list(found)
 
 
 def forget(db: apsw.Connection, id: str, ids: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from kioku import times
 from kioku.errors import ForeignStoreError
 from kioku.models import new_id
 from kioku.redaction import Redacted, redact
-from kioku.store import migrations, sessions
+from kioku.store import schema, sessions
 
 ADOPTED = "adopted"
 
@@ -31,7 +31,7 @@ def is_legacy(db: apsw.Connection) -> bool:
 
 def check(db: apsw.Connection, path: str) -> None:
     """Make sure that the file brings no code of its own, and nothing in the place of ours. Raises ForeignStoreError."""
-    ours = migrations.names()
+    ours = schema.names()
     for kind, name, table in db.execute("SELECT type, name, tbl_name FROM sqlite_schema"):
         if kind in ("trigger", "view") or (name in ours and table not in _TABLES):
             raise ForeignStoreError(f"{path} is not taken over: it has a {kind} '{name}'")

@@ -1,17 +1,13 @@
 """The store's schema, as numbered migrations.
 
-Each runs in one transaction together with its `user_version`, and is never edited once released. A store's schema text
-must be what these statements give, byte for byte: `check_schema` compares it with what they give in memory, or with
-`schema.sql`, where that is written down, so that a file from elsewhere cannot bring triggers of its own. Nothing here
-is newer than SQLite 3.31, and `sessions` has no trigger, check or function that a person's own SQL could trip over.
+Each runs in one transaction together with its `user_version`, and is never edited once released; `schema` holds a store
+to what they make. Nothing is newer than SQLite 3.31 but the full-text index, and `sessions` has no trigger, check or
+function that a person's own SQL could trip over.
 """
-
-import os
-from typing import Final
 
 import apsw
 
-from kioku.errors import ForeignStoreError
+from kioku.store.search_tables import SEARCH
 
 # What a projection wrote into the columns that a person may edit by SQL, as one text. The partial index below holds
 # just the rows where it no longer fits, so finding a person's edits costs nothing however many sessions there are.
@@ -324,76 +320,15 @@ CREATE TABLE refinements (
 ) WITHOUT ROWID;
 """
 
-# What was said, as it is searched. A talk is what one run of a stream has of text; the passages of talk T are numbered
-# from T << 20 in order of time, so that neighbours are found by number. `unindexed` says from which instant on a stream
-# may have text that is not, or no longer, as it is indexed. What takes a transaction to find out is left to triggers:
-# turns are written in many places. The index is the one exception to the age that is promised above: a program with
-# SQLite before 3.43 cannot read it, but everything else, and no trigger touches it.
-_SEARCH = """
-CREATE TABLE unindexed (stream INTEGER PRIMARY KEY, since INTEGER NOT NULL);
-CREATE TABLE talks (
-  id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, since INTEGER NOT NULL, length INTEGER NOT NULL,
-  UNIQUE (stream, since)
-);
-CREATE TABLE passages (
-  id INTEGER PRIMARY KEY, turn INTEGER NOT NULL, at INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
-  checksum INTEGER NOT NULL
-);
-CREATE TABLE indexed (passages INTEGER NOT NULL, length INTEGER NOT NULL);
-INSERT INTO indexed VALUES (0, 0);
-CREATE VIRTUAL TABLE passage_words USING fts5(
-  text, parts, date, content='', contentless_delete=1, tokenize='porter unicode61 remove_diacritics 2'
-);
-CREATE VIRTUAL TABLE word_counts USING fts5vocab(passage_words, row);
-CREATE VIRTUAL TABLE word_places USING fts5vocab(passage_words, instance);
-
-CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN
-  INSERT INTO unindexed SELECT stream, min(at) FROM turns WHERE key = new.key GROUP BY stream
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-END;
-CREATE TRIGGER turns_changed AFTER UPDATE OF stream, at, text ON turns BEGIN
-  INSERT INTO unindexed VALUES (old.stream, min(old.at, new.at))
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-  INSERT INTO unindexed VALUES (new.stream, min(old.at, new.at))
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-END;
-CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN
-  INSERT INTO unindexed VALUES (old.stream, old.at)
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-  INSERT INTO unindexed SELECT stream, min(at) FROM turns WHERE key = old.key GROUP BY stream
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-END;
-CREATE TRIGGER turns_hidden AFTER UPDATE OF hidden ON reports WHEN old.hidden IS NOT new.hidden BEGIN
-  INSERT INTO unindexed SELECT stream, at FROM turns WHERE key = new.key AND source = new.source
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-END;
-CREATE TRIGGER turns_hidden_anew AFTER INSERT ON reports WHEN new.hidden IS NOT NULL BEGIN
-  INSERT INTO unindexed SELECT stream, at FROM turns WHERE key = new.key AND source = new.source
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-END;
-CREATE TRIGGER turns_shown AFTER DELETE ON reports WHEN old.hidden IS NOT NULL BEGIN
-  INSERT INTO unindexed SELECT stream, at FROM turns WHERE key = old.key AND source = old.source
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-END;
-CREATE TRIGGER runs_added AFTER INSERT ON runs
-WHEN EXISTS (SELECT 1 FROM turns WHERE stream = new.stream AND at >= new.since) BEGIN
-  INSERT INTO unindexed VALUES (new.stream, new.since)
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-END;
-CREATE TRIGGER runs_removed AFTER DELETE ON runs
-WHEN EXISTS (SELECT 1 FROM talks WHERE stream = old.stream AND since = old.since) BEGIN
-  INSERT INTO unindexed VALUES (old.stream, old.since)
-  ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
-END;
-INSERT INTO unindexed SELECT stream, min(at) FROM turns GROUP BY stream;
+# Streams of which a file tells that the person does not vouch for: what was said there has nobody's authority.
+_VOUCHING = """
+CREATE TABLE unvouched (stream INTEGER PRIMARY KEY REFERENCES streams(id) ON DELETE CASCADE);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING, _SEARCH)
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING, _VOUCHING, SEARCH,
+)  # fmt: skip
 VERSION = len(MIGRATIONS)
-
-Schema = dict[tuple[str, str], tuple[str, str | None]]  # table and SQL by kind and name
-# What all migrations make, as `told` writes it; `python -m scripts.schema` writes it anew.
-TOLD: Final = os.path.join(os.path.dirname(__file__), "schema.sql")
 
 
 def migrate(db: apsw.Connection, to: int = VERSION) -> None:
@@ -412,60 +347,3 @@ def user_version(db: apsw.Connection) -> int:
 def is_empty(db: apsw.Connection) -> bool:
     """Tell whether a file holds nothing at all."""
     return db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
-
-
-def check_schema(db: apsw.Connection, path: str) -> None:
-    """Make sure that the schema is ours, to the letter: that of the version that the file says it has.
-
-    Tables and views that a person added beside ours are left alone; a trigger, or anything of a stranger's that hangs
-    on one of our tables, is not. Raises ForeignStoreError.
-    """
-    version = user_version(db)
-    if version < 1:
-        raise ForeignStoreError(f"{path} is not a store of Kioku's")
-    found = _schema(db)
-    if version == VERSION and _is_told(found):
-        return  # making ours to compare with costs more than all else that opening does
-    ours = expected(version)
-    tables = {name for kind, name in ours if kind == "table"}
-    for item, (table, sql) in ours.items():
-        if found.get(item) != (table, sql):
-            raise ForeignStoreError(f"{path} is not a store of Kioku's: its {item[0]} '{item[1]}' differs")
-    for (kind, name), (table, _) in found.items():
-        if (kind, name) not in ours and (kind == "trigger" or table in tables):
-            raise ForeignStoreError(f"{path} is not a store of Kioku's: it has a {kind} '{name}'")
-
-
-def told(schema: Schema) -> str:
-    """Write a schema as SQL, in the order of names."""
-    rows = sorted((name, kind, table, sql or "") for (kind, name), (table, sql) in schema.items())
-    parts = (f"-- {kind} {name}, of {table}\n{sql};\n" for name, kind, table, sql in rows)
-    return "\n".join([f"-- {len(rows)} tables, views, indexes and triggers\n", *parts])
-
-
-def _is_told(schema: Schema) -> bool:
-    try:
-        with open(TOLD, encoding="utf-8", newline="") as file:
-            return file.read() == told(schema)
-    except OSError:
-        return False  # then it is compared with what the migrations make
-
-
-def names() -> set[str]:
-    """Return the names of everything in our schema."""
-    return {name for _, name in expected(VERSION)}
-
-
-def expected(version: int) -> Schema:
-    """Return the schema that the migrations up to a version make."""
-    db = apsw.Connection(":memory:")
-    try:
-        migrate(db, version)
-        return _schema(db)
-    finally:
-        db.close()
-
-
-def _schema(db: apsw.Connection) -> Schema:
-    rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'")
-    return {(kind, name): (table, sql) for kind, name, table, sql in rows}

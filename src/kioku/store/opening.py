@@ -16,7 +16,7 @@ import apsw
 from kioku import times
 from kioku.errors import ForeignStoreError, StoreDamagedError, StoreError, StoreReadOnlyError
 from kioku.models import new_id
-from kioku.store import connection, legacy, locks, migrations, registry
+from kioku.store import connection, legacy, locks, migrations, registry, schema
 from kioku.store.store import Store, identity, newer_schema
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
@@ -68,7 +68,7 @@ def open_for_reading(path: str) -> Store:
                 f"{path} is from an older version", hint="any command that writes upgrades it: 'kioku status'"
             )
         with connection.errors(path):
-            migrations.check_schema(db, path)
+            schema.check(db, path)
             return Store(db, path, writable=False, notes=[])
     except BaseException:
         connection.close(db)
@@ -142,7 +142,7 @@ def _examine(db: apsw.Connection, path: str) -> tuple[int, bool]:
                 if is_legacy:
                     legacy.check(db, path)
                 elif version != 0 or not migrations.is_empty(db):
-                    migrations.check_schema(db, path)
+                    schema.check(db, path)
             except ForeignStoreError as error:
                 raise _SetAsideError(error.message) from error
             return version, is_legacy

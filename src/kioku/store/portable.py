@@ -82,7 +82,10 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class Stream(_Line, frozen=True, kw_only=True, tag="stream"):
-    """A conversation, or the life of a server; `timeouts` are (since, timeout) in ms."""
+    """A conversation, or the life of a server; `timeouts` are (since, timeout) in ms.
+
+    It is `doubted` where the person whose store it was did not vouch for what is told of it.
+    """
 
     key: Annotated[Name, Meta(min_length=1)]
     created_at: Instant
@@ -91,6 +94,7 @@ class Stream(_Line, frozen=True, kw_only=True, tag="stream"):
     folder: Name | None = None
     claim: Name | None = None
     owner: Name | None = None
+    doubted: bool = False
     timeouts: Annotated[list[tuple[Instant, Count]], Meta(max_length=100_000)] = []
 
 

@@ -1,4 +1,4 @@
--- 94 tables, views, indexes and triggers
+-- 95 tables, views, indexes and triggers
 
 -- view activities, of activities
 CREATE VIEW activities AS
@@ -423,6 +423,9 @@ END;
 
 -- table unindexed, of unindexed
 CREATE TABLE unindexed (stream INTEGER PRIMARY KEY, since INTEGER NOT NULL);
+
+-- table unvouched, of unvouched
+CREATE TABLE unvouched (stream INTEGER PRIMARY KEY REFERENCES streams(id) ON DELETE CASCADE);
 
 -- table usage, of usage
 CREATE TABLE usage (

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apsw
+import msgspec
 
 from kioku.redaction import Redacted, redact
 from kioku.store import activities, archive, barred, forgotten, rollups
@@ -169,11 +170,19 @@ def discovery(db: apsw.Connection, found: Discovery, *, trusted: bool) -> bool:
 def succession(db: apsw.Connection, found: Succession, *, trusted: bool) -> None:
     """Unite which discovery takes another's place, where both are here and nobody here has decided otherwise.
 
-    What a file decides that is not trusted is only proposed.
+    What a file decides that is not trusted is only proposed, but for what came superseded with it.
     """
     states = dict(db.execute("SELECT id, state FROM discoveries WHERE id IN (?, ?)", (found.id, found.superseded_by)))
-    is_decided = found.decided_at is not None and (trusted or states.get(found.id) == SUPERSEDED)
-    if len(states) == 2 and (is_decided or states[found.id] != SUPERSEDED):
+    if len(states) < 2:
+        return
+    is_decided = found.decided_at is not None
+    if not trusted:
+        query = "SELECT 1 FROM successions WHERE id = ? AND decided_at IS NOT NULL"
+        is_open = db.execute(query, (found.id,)).fetchone() is None
+        if states[found.id] == SUPERSEDED and not is_open:
+            return
+        is_decided = is_decided and states[found.id] == SUPERSEDED
+    if is_decided or states[found.id] != SUPERSEDED:
         db.execute(
             """INSERT INTO successions VALUES (?, ?, ?) ON CONFLICT (id, superseded_by)
                DO UPDATE SET decided_at = coalesce(max(decided_at, excluded.decided_at), decided_at,
@@ -197,8 +206,19 @@ def refinement(db: apsw.Connection, found: Refinement) -> None:
     )  # fmt: skip
 
 
-def item(db: apsw.Connection, found: Item) -> None:
-    """Unite an item of what is known of the project: of two versions the later stands."""
+def item(db: apsw.Connection, found: Item, *, trusted: bool, now: int) -> None:
+    """Unite an item of what is known of the project: of two versions the later stands.
+
+    Of a file that is not trusted only what is new is taken, as in use, and as of no later than now.
+    """
+    if not trusted:
+        if db.execute("SELECT 1 FROM context_items WHERE id = ?", (found.id,)).fetchone() is not None:
+            return
+        instants = (found.used_at, found.created_at, found.updated_at)
+        used_at, created_at, updated_at = (None if at is None else min(at, now) for at in instants)
+        found = msgspec.structs.replace(
+            found, status="active", used_at=used_at, created_at=created_at, updated_at=updated_at
+        )
     _newest(db, "context_items", "updated_at", {
         "id": redact(found.id), "type": redact(found.kind), "content": redact(found.content),
         "metadata_json": redact(found.metadata), "score": found.score, "recency_factor": found.recency,

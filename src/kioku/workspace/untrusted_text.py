@@ -23,3 +23,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return the text with its line breaks and tabs as they are, and nothing else that cannot be printed."""
     return "".join(char for char in text if char.isprintable() or char in "\n\t")
+
+
+def visible(text: str, limit: int) -> str:
+    """Return the text as one line of at most `limit` characters, in which what cannot be printed shows its number."""
+    line = " ".join(part for part in _BLANKS.split(text[: limit * 8]) if part)
+    if not line.isprintable():
+        line = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in line)
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -7,8 +7,8 @@ import msgspec
 
 from kioku import times
 from kioku.knowledge.extraction import alike
-from kioku.knowledge.extraction.judging import ASSISTANT, PERSON, Found, judge
-from kioku.knowledge.extraction.sentences import sentences
+from kioku.knowledge.extraction.authority import ASSISTANT, PERSON
+from kioku.knowledge.extraction.judging import Found, judged_in
 from kioku.store.discoveries import Touch, Turn
 
 MOST: Final = 10  # of a session
@@ -31,17 +31,19 @@ def extract(
     """Return what a session taught, the surest first, at most `MOST`."""
     found: list[Learned] = []
     told: set[str] = set()  # by the assistant: the person who repeats it quotes
+    asked = ""
     for turn in turns:
-        for sentence in sentences(turn.text, turn.role):
+        for sentence, made in judged_in(turn.text, turn.role, asked):
             form = " ".join(sentence.text.lower().split())
             if turn.role == "assistant":
                 told.add(form)
-            judged = judge(sentence, turn.role)
-            if judged is None:
+            if made is None:
                 continue
-            if judged.provenance == PERSON and form in told:
-                judged = msgspec.structs.replace(judged, provenance=ASSISTANT)
+            is_repeated = made.provenance == PERSON and form in told
+            judged = msgspec.structs.replace(made, provenance=ASSISTANT) if is_repeated else made
             found.append(Learned(found=judged, turn=turn.key, at=turn.at, module=None))
+        if turn.role == "user":
+            asked = turn.text
     found.sort(key=lambda one: (-one.found.confidence, one.found.provenance != PERSON, -one.at))
     best: list[Learned] = []
     for one in found:

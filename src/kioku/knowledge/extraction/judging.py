@@ -1,37 +1,35 @@
-"""Judging one sentence: what kind of discovery it is, how sure that is, and why."""
+"""Judging what was said: which sentences are discoveries, of what kind, how sure that is, and why.
 
-import re
-import unicodedata
+A sentence that is out of the question (a question, a plan, code, what a person pasted) is left aside. Of the others the
+cues are weighed for each type, and the type that is likeliest takes it, if it is likely enough.
+"""
+
+from collections.abc import Iterator
+from math import exp
 from typing import Final
 
 import msgspec
 
-from kioku.knowledge.extraction import phrases
-from kioku.knowledge.extraction.phrases import DECISION, ELSEWHERE, ENGLISH, ISSUE, PATTERN, RULE, Phrase
-from kioku.knowledge.extraction.sentences import Sentence
+from kioku.knowledge.extraction import cues, phrases
+from kioku.knowledge.extraction.authority import authority
+from kioku.knowledge.extraction.exclusions import is_out, is_question, is_wide
+from kioku.knowledge.extraction.phrases import ELSEWHERE, ISSUE, TYPES
+from kioku.knowledge.extraction.sentences import Sentence, sentences
+from kioku.knowledge.extraction.weights import LIKELY, WEIGHTS, WITHOUT
 
 LEAST: Final = 0.5  # what is less sure is no discovery
-LEAST_OF: Final = {PATTERN: 0.58}  # nearly everything that is said of code sounds like one
-PERSON: Final = "person"
-ASSISTANT: Final = "assistant"
-REPOSITORY: Final = "repository"
+SUREST: Final = 0.95
 
-_CODE = re.compile(r"`[^`\n]{1,300}`")
-_QUOTED = re.compile(
-    r"(?<!\w)\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|«[^»\n]{1,300}»|„[^“”\n]{1,300}[“”]|「[^」\n]{1,300}」|(?<!\w)'[^'\n]{8,300}'(?!\w)"
-)
-_WORD = re.compile(r"\w+")
-_FILE = re.compile(
-    r"[\w-]+\.(?:py|go|ts|tsx|js|md|json|ya?ml|toml|rs|sh|sql|html|css)\b|\b\w+[_/]\w+|\b[a-z]+[A-Z]\w+|\w\(\)"
-)
-_REASON = re.compile(
-    r"\b(?:because|since|so that|so we|in order to|to avoid|to prevent|otherwise|due to|weil|porque|parce que|perché)\b"
-    r"|потому что|因为|ため|때문"
-)
+_TOLD: Final = 0.2  # the least weight of a cue that is told as a reason
+# What makes even a few words one.
+_SPEAKS_ALONE: Final = frozenset(
+    {"names one piece of code", "names two", "names three or more", "orders it", "we shall", "says a preference",
+     "always or never this", "an order for good", "was decided"}
+)  # fmt: skip
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A discovery that a sentence makes. `reasons` say why `confidence` (0 to 1) is what it is."""
+    """A discovery that a sentence makes. `reasons` say why `confidence` (0 to 1) is so, the weightiest first."""
 
     type: str
     content: str
@@ -42,93 +40,66 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     solution: str | None = None
 
 
-def judge(sentence: Sentence, role: str) -> Found | None:
+def judged_in(text: str, role: str, asked: str = "") -> Iterator[tuple[Sentence, Found | None]]:
+    """Return each sentence of a turn with the discovery that it makes; `asked` is the prompt before it."""
+    answers = role != "user" and is_question(asked)
+    for sentence in sentences(text, role):
+        yield sentence, judge(sentence, role, is_answer=answers)
+
+
+def found_in(text: str, role: str, asked: str = "") -> Iterator[Found]:
+    """Return the discoveries of a turn."""
+    return (found for _, found in judged_in(text, role, asked) if found is not None)
+
+
+def judge(sentence: Sentence, role: str, *, is_answer: bool = False) -> Found | None:
     """Return the discovery that a sentence makes, or None."""
     text = sentence.text
-    bare = _bare(text)
-    is_wide = _is_wide(bare)
-    if not (8 if is_wide else 18) <= len(text) or (not is_wide and len(_WORD.findall(sentence.text)) < 5):
+    seen = cues.see(text)
+    if is_out(text, seen.bare, role):
         return None
-    if phrases.CONDITION.search(bare) or phrases.VAGUE.search(bare):
+    said = cues.cues(sentence, seen, role)
+    if not cues.ENGLISH.search(seen.marked):
+        said += [f"another language: {one.type}" for one in ELSEWHERE if one.pattern.search(seen.marked)]
+    if "under 6 words" in said and _SPEAKS_ALONE.isdisjoint(said) and not is_wide(text):
         return None
-    if phrases.QUESTION.search(bare) and not (role == "user" and phrases.ORDER.search(bare)):
+    if is_answer:
+        said.append("answers a question")
+    likely = {type: _likelihood(type, said) for type in TYPES}
+    type = max(likely, key=lambda one: likely[one])
+    if likely[type] < LIKELY[type]:
         return None
-    matched = _matched(bare, role)
-    if not matched:
-        return None
-    found = [one for type, phrase in matched.items() if (one := _weighed(sentence, role, bare, type, phrase))]
-    # Of two kinds that a sentence is equally surely, the one that tells the next session more.
-    order = (ISSUE, DECISION, RULE, PATTERN)
-    return max(found, key=lambda one: (one.confidence, -order.index(one.type)), default=None)
-
-
-def _matched(bare: str, role: str) -> dict[str, Phrase]:
-    """Return the strongest phrase of each type that a sentence has."""
-    best: dict[str, Phrase] = {}
-    for phrase in (*ENGLISH, *ELSEWHERE):
-        if phrase.by not in ("", role) or (phrase.type in best and best[phrase.type].weight >= phrase.weight):
-            continue
-        if phrase.pattern.search(bare):
-            best[phrase.type] = phrase
-    return best
-
-
-def _weighed(sentence: Sentence, role: str, bare: str, type: str, phrase: Phrase) -> Found | None:
-    reasons = [f"{type} phrase {phrase.weight:g}"]
-    confidence = phrase.weight
-
-    def add(amount: float, reason: str) -> None:
-        nonlocal confidence
-        confidence += amount
-        reasons.append(f"{reason} {amount:+g}")
-
-    is_plan = phrases.PLAN.search(bare) is not None
-    if is_plan and not (role == "user" and type in (DECISION, RULE)):
-        return None
-    if sentence.is_planned:
-        add(-0.25, "under a heading of plans")
-    if phrases.HYPOTHETICAL.search(bare):
-        add(-0.3, "hypothetical")
-    if sentence.text.endswith(":"):
-        add(-0.1, "announces something")
-    if role == "user" and phrases.REPORTED.search(bare):
-        add(-0.3, "a report, which persons paste")
-    if phrases.MOMENT.search(bare):
-        add(-0.2, "of the moment")
-    if phrases.DANGLING.search(bare):
-        add(-0.15, "begins with a pronoun")
-    if _FILE.search(sentence.text) or "▪" in bare:
-        add(0.05, "names code")
-    if _REASON.search(bare):
-        add(0.05, "gives a reason")
-    if bare.count("▪") > 4 or len(sentence.text) > 300:
-        add(-0.1, "long")
-    if len(_WORD.findall(bare)) < 7 and not _is_wide(bare):
-        add(-0.1, "short")
-    provenance = authority(sentence.text, role)
-    if provenance == REPOSITORY:
-        add(-0.1, "tells what a file says")
-    solution = None
-    if type == ISSUE:
-        if phrases.SOLVED.search(bare):
-            solution = sentence.text
-        elif sentence.following and phrases.SOLVED.search(_bare(sentence.following)):
-            solution = sentence.following
-        if solution is not None:
-            add(0.05, "with its solution")
-    if confidence < LEAST_OF.get(type, LEAST):
-        return None
+    solution = _solution(sentence, seen.marked) if type == ISSUE else None
     return Found(
-        type=type, content=content(sentence.text), confidence=round(min(confidence, 0.95), 2), provenance=provenance,
-        quote=sentence.text, reasons=tuple(reasons), solution=solution,
+        type=type, content=content(text), confidence=_confidence(likely[type], LIKELY[type]),
+        provenance=authority(text, role), quote=text, reasons=_reasons(type, said), solution=solution,
     )  # fmt: skip
 
 
-def authority(text: str, role: str) -> str:
-    """Return whose word a sentence is: who tells what a file says lends it nothing."""
-    if phrases.SAID_BY_A_FILE.search(_bare(text)):
-        return REPOSITORY
-    return PERSON if role == "user" else ASSISTANT
+def _likelihood(type: str, said: list[str]) -> float:
+    """Return how likely a sentence with these cues is a discovery of a type, from 0 to 1 (logistic)."""
+    column = TYPES.index(type)
+    return 1 / (1 + exp(-WITHOUT[type] - sum(WEIGHTS[cue][column] for cue in said if cue in WEIGHTS)))
+
+
+def _confidence(likelihood: float, least: float) -> float:
+    """Return a likelihood as a confidence: that which is just enough is `LEAST`."""
+    return round(min(LEAST + (1 - LEAST) * (likelihood - least) / (1 - least), SUREST), 2)
+
+
+def _reasons(type: str, said: list[str]) -> tuple[str, ...]:
+    column = TYPES.index(type)
+    weighed = [(WEIGHTS[cue][column], cue) for cue in dict.fromkeys(said) if cue in WEIGHTS]
+    weighed.sort(key=lambda one: -abs(one[0]))
+    return tuple(f"{cue} {weight:+g}" for weight, cue in weighed if abs(weight) >= _TOLD)
+
+
+def _solution(sentence: Sentence, marked: str) -> str | None:
+    if phrases.SOLVED.search(marked):
+        return sentence.text
+    if sentence.following and phrases.SOLVED.search(cues.see(sentence.following[: cues.NEAR]).marked):
+        return sentence.following
+    return None
 
 
 def content(text: str) -> str:
@@ -136,15 +107,3 @@ def content(text: str) -> str:
     led = phrases.LEAD.match(text)
     plain = text[led.end() :] if led else text
     return plain[:1].upper() + plain[1:]
-
-
-def _bare(text: str) -> str:
-    """Return a sentence in lower case, with a mark for each piece of code and each quotation."""
-    folded = _QUOTED.sub("◦", _CODE.sub("▪", text)).replace("’", "'").lower()
-    led = phrases.LEAD.match(folded)
-    return folded[led.end() :] if led else folded
-
-
-def _is_wide(text: str) -> bool:
-    """Tell whether a sentence is written in signs that are words by themselves."""
-    return sum(unicodedata.east_asian_width(c) in "WF" for c in text) * 3 > len(text)

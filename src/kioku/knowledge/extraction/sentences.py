@@ -8,7 +8,7 @@ the length of the text, and text beyond `LONGEST` is not looked at.
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -17,12 +17,29 @@ _LONGEST_PARAGRAPH: Final = 6_000
 _LONGEST_SENTENCE: Final = 420
 
 
+class _Paragraph(NamedTuple):
+    """Lines that belong together; each item of a list is a paragraph."""
+
+    text: str
+    heading: str
+    lead: str
+    is_planned: bool
+    is_item: bool
+
+
 class Sentence(msgspec.Struct, frozen=True, kw_only=True):
-    """One sentence, as it was said. `following` is the next one of the same passage."""
+    """One sentence, as it was said.
+
+    `previous` and `following` are its neighbours in the same paragraph, `lead` is the line with a colon that announced
+    the list that it is an item of.
+    """
 
     text: str
     heading: str = ""
+    lead: str = ""
     is_planned: bool = False
+    is_item: bool = False
+    previous: str = ""
     following: str = ""
 
 
@@ -65,12 +82,15 @@ def sentences(text: str, role: str) -> Iterator[Sentence]:
     is_person = role == "user"
     if is_person and text.lstrip()[:60].lower().startswith(_NOT_TYPED):
         return
-    for heading, is_planned, paragraph in _paragraphs(_untagged(text), is_person=is_person):
-        found = [one for one in _divided(paragraph) if one]
+    for paragraph in _paragraphs(_untagged(text), is_person=is_person):
+        found = [one for one in _divided(paragraph.text) if one]
         for index, one in enumerate(found):
             if len(one) <= _LONGEST_SENTENCE:
-                following = found[index + 1] if index + 1 < len(found) else ""
-                yield Sentence(text=one, heading=heading, is_planned=is_planned, following=following)
+                yield Sentence(
+                    text=one, heading=paragraph.heading, lead=paragraph.lead, is_planned=paragraph.is_planned,
+                    is_item=paragraph.is_item, previous=found[index - 1] if index else "",
+                    following=found[index + 1] if index + 1 < len(found) else "",
+                )  # fmt: skip
 
 
 def _untagged(text: str) -> str:
@@ -95,16 +115,19 @@ def _untagged(text: str) -> str:
     return "".join((*kept, text[done:]))
 
 
-def _paragraphs(text: str, *, is_person: bool) -> Iterator[tuple[str, bool, str]]:
-    """Return (heading, whether that announces a plan, paragraph); each item of a list is a paragraph."""
-    heading, fence, lines = "", "", list[str]()
-    was_blank = True
+def _paragraphs(text: str, *, is_person: bool) -> Iterator[_Paragraph]:
+    heading, lead, fence, lines = "", "", "", list[str]()
+    was_blank, is_item = True, False
 
-    def gathered() -> Iterator[tuple[str, bool, str]]:
+    def gathered() -> Iterator[_Paragraph]:
+        nonlocal lead, is_item
         whole = " ".join(lines)
         lines.clear()
         if 0 < len(whole) <= _LONGEST_PARAGRAPH:
-            yield heading, bool(_PLAN.search(heading)), whole
+            yield _Paragraph(whole, heading, lead if is_item else "", bool(_PLAN.search(heading)), is_item)
+        if whole and (not is_item or whole.endswith(":")):
+            lead = whole[-300:] if whole.endswith(":") else ""
+        is_item = False
 
     for line in text.split("\n"):
         opened = _FENCE.match(line)
@@ -122,7 +145,7 @@ def _paragraphs(text: str, *, is_person: bool) -> Iterator[tuple[str, bool, str]
             if titled is not None and stripped:
                 if is_person and line.lstrip().startswith("#"):
                     return  # a document, and not the person's own words
-                heading = titled[1]
+                heading, lead = titled[1], ""
             was_blank = not stripped or (was_blank and is_code)
             continue
         was_blank = False
@@ -134,12 +157,13 @@ def _paragraphs(text: str, *, is_person: bool) -> Iterator[tuple[str, bool, str]
         marker = _MARKER.match(line)
         if marker is not None:
             yield from gathered()
+            is_item = True
             stripped = line[marker.end() :].strip()
             if stripped.startswith("[ ]"):
                 continue
         elif stripped.endswith(":") and _PLAN.search(stripped[-200:]):
             yield from gathered()
-            heading = stripped[-200:]
+            heading, lead = stripped[-200:], ""
             continue
         lines.append(stripped)
     yield from gathered()

@@ -11,8 +11,9 @@ from typing import Annotated, Final
 import msgspec
 
 from kioku.knowledge.extraction import alike
+from kioku.knowledge.extraction.authority import authority
 from kioku.knowledge.extraction.extract import MOST, Learned
-from kioku.knowledge.extraction.judging import LEAST, Found, authority
+from kioku.knowledge.extraction.judging import LEAST, Found
 from kioku.knowledge.extraction.phrases import ISSUE, TYPES
 from kioku.knowledge.extraction.sentences import plain, sentences
 from kioku.knowledge.refining.endpoint import ModelError

@@ -15,7 +15,7 @@ from kioku.knowledge.refining import asking, endpoint
 from kioku.knowledge.refining.answers import believed
 from kioku.knowledge.refining.endpoint import Model, ModelError
 from kioku.redaction import redact
-from kioku.store import refinements
+from kioku.store import refinements, vouching
 from kioku.store.discoveries import Unlearned
 from kioku.store.refinements import Asked
 from kioku.store.store import Store
@@ -103,7 +103,8 @@ def refine(
             db: "apsw.Connection", session: Unlearned = session, placed: list[Learned] = placed, asked: Asked = asked,
             own: bool = own,
         ) -> None:  # fmt: skip
-            discoveries.unite(db, [(session.id, placed)], own=own, auto_accept=auto_accept, now=now())
+            is_own = own and vouching.is_vouched(db, session.seq)
+            discoveries.unite(db, [(session.id, placed, is_own)], auto_accept=auto_accept, now=now())
             refinements.note(db, session, redact(_named(model)), asked, now=now())
 
         store.write(keep)

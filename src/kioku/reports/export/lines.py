@@ -15,7 +15,7 @@ from kioku.redaction import redact
 from kioku.reports.export import known
 from kioku.reports.export.chosen import Chosen, with_folder
 from kioku.reports.sessions import Judge
-from kioku.store import activities, archive, keepsake, portable
+from kioku.store import activities, archive, keepsake, portable, vouching
 from kioku.store.connection import one
 from kioku.store.portable import Head, Line
 from kioku.store.redacting import leaves
@@ -135,7 +135,8 @@ def _stream(db: apsw.Connection, stream: int, hide: Redactor) -> Iterator[Line]:
         client, version, folder, claim, owner = (hide.maybe(text(value)) for value in rest)
         yield portable.Stream(
             key=hide(str(key)), created_at=count(created_at), client=client, client_version=version, folder=folder,
-            claim=claim, owner=owner, timeouts=list(activities.timeouts(db, stream)),
+            claim=claim, owner=owner, doubted=vouching.is_doubted(db, stream),
+            timeouts=list(activities.timeouts(db, stream)),
         )  # fmt: skip
 
 

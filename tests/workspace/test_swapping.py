@@ -1,0 +1,80 @@
+"""A file is replaced only in the state that we knew, however short the moment in which somebody else saves it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kioku.workspace import swapping
+from kioku.workspace.swapping import exchange, replace_known
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"known")
+    return path
+
+
+def save(file: Path, text: str) -> None:
+    """Save as editors do."""
+    (file.parent / "swap").write_text(text)
+    os.replace(file.parent / "swap", file)
+
+
+def replace(file: Path) -> bool:
+    return replace_known(str(file), b"ours", b"known", backup=f"{file}.bak")
+
+
+def test_what_was_known_is_replaced_and_kept(file: Path) -> None:
+    assert replace(file)
+    assert (file.read_bytes(), Path(f"{file}.bak").read_bytes()) == (b"ours", b"known")
+    assert sorted(os.listdir(file.parent)) == ["a.txt", "a.txt.bak"]
+
+
+@pytest.mark.parametrize("text", ["", "other", "known and more"])
+def test_what_is_not_what_was_known_stays(file: Path, text: str) -> None:
+    save(file, text)
+    assert not replace(file)
+    assert file.read_text() == text
+    assert os.listdir(file.parent) == ["a.txt"]
+
+
+def test_a_file_that_is_gone_is_not_made_again(file: Path) -> None:
+    file.unlink()
+    assert not replace(file)
+    assert os.listdir(file.parent) == []
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4])
+def test_the_last_of_what_is_saved_around_the_exchange_stays(
+    file: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    if not exchange(str(file), str(file)):
+        pytest.skip("this system cannot exchange files")
+    saved: list[str] = []
+
+    def saved_just_before(one: str, other: str) -> bool:
+        if len(saved) < times:
+            saved.append(f"saved {len(saved)}")
+            save(file, saved[-1])
+        return exchange(one, other)
+
+    monkeypatch.setattr(swapping, "exchange", saved_just_before)
+    assert not replace(file)
+    assert file.read_text() == saved[-1] == f"saved {times - 1}"
+    assert os.listdir(file.parent) == ["a.txt"]
+
+
+def test_without_an_exchange_the_file_is_looked_at_once_more(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot(_one: str, _other: str) -> bool:
+        save(file, "saved")
+        return False
+
+    monkeypatch.setattr(swapping, "exchange", cannot)
+    assert not replace(file)
+    assert file.read_text() == "saved"
+    monkeypatch.setattr(swapping, "exchange", lambda _one, _other: False)
+    save(file, "known")
+    assert replace(file)
+    assert (file.read_bytes(), Path(f"{file}.bak").read_bytes()) == (b"ours", b"known")
