@@ -112,8 +112,8 @@ def statistics(
         _day(date, since, until, rollups)
         for date, since, until in ((date, *calendar.day(date)) for date in _dates(wanted))
     ]
-    shares = source.shares()
-    files = _of(shares, FILE)
+    shares = _by_kind(source.shares())
+    files = shares[FILE]
     streak, longest_streak = _streaks(days, calendar.date_of(now))
     sessions, discoveries = sum(day.sessions for day in days), _discoveries(db, wanted)
     return Statistics(
@@ -124,8 +124,8 @@ def statistics(
         lengths=_lengths(db, wanted, rollups), streak_days=streak, longest_streak_days=longest_streak,
         hidden_empty=_hidden(db, wanted), discoveries=discoveries,
         sessions_per_discovery=sessions / discoveries if discoveries else None,
-        clients=_of(shares, CLIENT), branches=_of(shares, BRANCH),
-        modules=[] if modules is None else _by_module(files, modules), files=files, tools=_of(shares, TOOL),
+        clients=shares[CLIENT], branches=shares[BRANCH],
+        modules=[] if modules is None else _by_module(files, modules), files=files, tools=shares[TOOL],
     )  # fmt: skip
 
 
@@ -258,13 +258,20 @@ def _discoveries(db: apsw.Connection, wanted: Range) -> int:
     return int(one(db, query, (wanted.since, wanted.until))[0])
 
 
-def _of(shares: Shares, kind: int) -> list[Share]:
-    found = [
-        Share(name=str(name), active_ms=s.active_ms, sessions=s.sessions, calls=s.calls, reads=s.reads, edits=s.edits)
-        for (of, name), s in shares.items()
-        if of == kind and (kind in (CLIENT, BRANCH) or s.calls or s.reads or s.edits)
-    ]
-    return sorted(found, key=_importance)
+def _by_kind(shares: Shares) -> dict[int, list[Share]]:
+    """Return the shares of each kind, the most important first."""
+    found: dict[int, list[Share]] = {CLIENT: [], BRANCH: [], FILE: [], TOOL: []}
+    for (kind, name), s in shares.items():
+        if kind in (CLIENT, BRANCH) or s.calls or s.reads or s.edits:
+            found[kind].append(
+                Share(
+                    name=str(name), active_ms=s.active_ms, sessions=s.sessions, calls=s.calls, reads=s.reads,
+                    edits=s.edits,
+                )
+            )  # fmt: skip
+    for ones in found.values():
+        ones.sort(key=_importance)
+    return found
 
 
 def _importance(share: Share) -> tuple[int, int, int, str]:
