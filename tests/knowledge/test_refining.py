@@ -127,6 +127,18 @@ def test_a_project_cannot_choose_the_model_nor_the_clear_a_foreign_place(said: P
     assert (done.returncode, "is refused" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("flag", [[], ["--json"]])
+def test_the_key_is_shown_in_no_error(said: Path, flag: list[str]) -> None:
+    key = "sk-proj-" + "Zx9Kq2Vb7Nm4Tr8Wp1" + "1234"
+    with serving(lambda handler, body: send(handler, f"{'no ' * 60}{key} is not a key".encode(), 401)) as asked:
+        cut = refine(said, asked.url, *flag, MY_KEY=key)
+        broken = refine(said, asked.url, *flag, MY_KEY=key + "\r")
+    assert (cut.returncode, broken.returncode, len(asked.requests)) == (1, 2, 1)
+    assert "answered 401" in cut.stdout
+    assert "MY_KEY: what it holds cannot be a key" in broken.stderr
+    assert not any(key[:12] in text for done in (cut, broken) for text in (done.stdout, done.stderr))
+
+
 def test_what_a_model_was_asked_goes_with_a_deleted_session(said: Path) -> None:
     def reply(handler: BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
         send(handler, claims(CLAIM))

@@ -85,7 +85,7 @@ def refine(
             given, back = _totals(tokens)
             yield Outcome(
                 session=session.id, sent=sent, left_out=left_out, input_tokens=given, output_tokens=back,
-                error=str(error),
+                error=endpoint.without_key(model, str(error)),
             )  # fmt: skip
             if error.is_final or failed == FAILURES:
                 return
