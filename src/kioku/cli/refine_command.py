@@ -54,9 +54,7 @@ def command(ids: tuple[str, ...], limit: int, dry_run: bool, folder: str | None,
         with contextlib.suppress(KiokuError):  # without a project file that can be read, nothing has a module
             module_of = belonging.of_project(where.context_dir)
         found = []
-        for outcome in refine.refine(
-            store, waiting, model, now=times.now_ms, module_of=module_of or _no_module, auto_accept=values.auto_accept
-        ):
+        for outcome in refine.refine(store, waiting, model, now=times.now_ms, module_of=module_of or _no_module):
             found.append(outcome)
             if not as_json:
                 _tell(outcome)
