@@ -34,7 +34,7 @@ def answer(*claims: dict[str, Any]) -> str:
 def test_what_has_its_quote_in_the_session_is_believed_with_the_speakers_authority() -> None:
     (learned,), dropped = believed(answer(TIMES), TURNS)
     assert (learned.turn, learned.at, learned.found.provenance) == (11, 1_000, "person")
-    assert (learned.found.type, learned.found.content) == ("rule", TIMES["content"])
+    assert (learned.found.type, learned.found.content) == ("rule", TIMES["quote"])
     assert not dropped
 
 
@@ -98,6 +98,20 @@ def test_what_the_person_tells_of_a_file_has_the_files_authority() -> None:
     claim = {**TIMES, "quote": told, "content": "You must always run the installer first."}
     (learned,), _ = believed(answer(claim), {1: Turn(key=1, at=1, role="user", text=told)})
     assert learned.found.provenance == "repository"
+
+
+@pytest.mark.parametrize(
+    ("said", "quote", "by"),
+    [
+        ("According to the README you must always run the installer first.", "always run the installer first",
+         "repository"),
+        ("I would not always run the installer first.", "always run the installer first", "person"),
+    ],
+)  # fmt: skip
+def test_a_part_of_a_sentence_is_kept_as_the_whole_one(said: str, quote: str, by: str) -> None:
+    claim = {**TIMES, "quote": quote, "content": "Always run the installer first."}
+    (learned,), _ = believed(answer(claim), {1: Turn(key=1, at=1, role="user", text=f"Good. {said} Thanks a lot.")})
+    assert (learned.found.quote, learned.found.content, learned.found.provenance) == (said, said, by)
 
 
 def test_the_opposite_of_a_quote_is_not_believed() -> None:

@@ -100,6 +100,35 @@ def test_whatever_is_no_answer_is_one_error(reply: Misbehaving, says: str) -> No
     assert "k-123" not in str(caught.value)
 
 
+KEY = "0f9c2b7a4e1d8356" * 2
+
+
+@pytest.mark.parametrize("before", range(120, 200, 7))
+def test_an_error_that_repeats_the_key_shows_no_part_of_it(before: int) -> None:
+    def reply(handler: BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+        send(handler, b"x" * before + b" " + KEY.encode(), 401)
+
+    with serving(reply) as asked, pytest.raises(ModelError) as caught:
+        ask(model(asked.url, key=KEY), "", "")
+    assert KEY[:6] not in str(caught.value)
+
+
+def test_a_broken_status_line_that_repeats_the_key_does_not_show_it() -> None:
+    def reply(handler: BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+        handler.wfile.write(f"{KEY}\r\n\r\n".encode())
+
+    with serving(reply) as asked, pytest.raises(ModelError) as caught:
+        ask(model(asked.url, key=KEY), "", "")
+    assert KEY[:6] not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [KEY + "\r", KEY + "\nX-Other: 1", KEY + "\u2013", f"{KEY} {KEY}"])
+def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(key: str) -> None:
+    with serving(lambda handler, _: send(handler, completion("hello"))) as asked, pytest.raises(ModelError) as caught:
+        ask(model(asked.url, key=key), "", "")
+    assert (caught.value.is_final, KEY[:6] in str(caught.value), asked.requests) == (True, False, [])
+
+
 @pytest.mark.parametrize(("status", "is_final"), [(401, True), (403, True), (404, True), (429, False), (503, False)])
 def test_an_error_says_whether_asking_again_is_of_use(status: int, is_final: bool) -> None:
     with serving(lambda handler, _: send(handler, b"", status)) as asked, pytest.raises(ModelError) as caught:

@@ -13,7 +13,7 @@ from kioku.cli.output import json_option, own_option, print_json, print_line, pr
 from kioku.errors import KiokuError, UsageError
 from kioku.knowledge import belonging, learning
 from kioku.knowledge.refining import refine
-from kioku.knowledge.refining.endpoint import ANTHROPIC, OPENAI, Model, is_address
+from kioku.knowledge.refining.endpoint import ANTHROPIC, OPENAI, Model, is_address, is_key
 from kioku.reports import sessions
 from kioku.settings import Settings
 from kioku.words import counted
@@ -54,9 +54,7 @@ def command(ids: tuple[str, ...], limit: int, dry_run: bool, folder: str | None,
         with contextlib.suppress(KiokuError):  # without a project file that can be read, nothing has a module
             module_of = belonging.of_project(where.context_dir)
         found = []
-        for outcome in refine.refine(
-            store, waiting, model, now=times.now_ms, module_of=module_of or _no_module, auto_accept=values.auto_accept
-        ):
+        for outcome in refine.refine(store, waiting, model, now=times.now_ms, module_of=module_of or _no_module):
             found.append(outcome)
             if not as_json:
                 _tell(outcome)
@@ -93,6 +91,9 @@ def chosen(values: Settings) -> Model:
     if not is_address(url):
         raise UsageError(f"model.base_url: '{url}' is refused", hint="https://, or http:// on this machine only")
     key = settings.variable(key_variable)
+    if key and not is_key(key):
+        hint = "write the key alone into it, without a line end or a space"
+        raise UsageError(f"{key_variable}: what it holds cannot be a key, and is not shown", hint=hint)
     return Model(provider=provider, base_url=url, name=name, key=key, timeout_s=values.number("model.timeout_seconds"))
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from kioku.errors import UsageError
 from kioku.knowledge.extraction import alike
-from kioku.knowledge.extraction.authority import ASSISTANT, PERSON, REPOSITORY
+from kioku.knowledge.extraction.authority import ASSISTANT, PERSON, REPOSITORY, authority
 from kioku.knowledge.extraction.extract import MOST, Learned, extract
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.models import FILE_EDIT, new_id
@@ -97,7 +97,7 @@ def remember(
     said = " ".join(content.split())
     if len(said) < 8:
         raise UsageError("there is nothing to remember in that", hint="say it in one sentence")
-    by = ASSISTANT if store.is_registered else REPOSITORY
+    by = authority(said, "assistant") if store.is_registered else REPOSITORY
 
     def work(db: "apsw.Connection") -> tuple[Row, bool]:
         if session is not None and discoveries.remembered(db, session) >= MOST_REMEMBERED:
@@ -241,7 +241,9 @@ class _Known:
     ) -> list[tuple[Row, list[tuple[str, str]]]]:
         """Unite what a session taught; return the rows to be stored, and which are to take which one's place."""
         changed: list[tuple[Row, list[tuple[str, str]]]] = []
-        room = MOST - sum(any(part.session == session for part in row.evidence) for row in self._rows.values())
+        # What the assistant recorded itself has no turn; it takes nobody's place here.
+        mine = (any(p.session == session and p.turn is not None for p in row.evidence) for row in self._rows.values())
+        room = MOST - sum(mine)
         for one in learned:
             by = one.found.provenance if own else REPOSITORY
             part = Evidence(
@@ -262,11 +264,12 @@ class _Known:
                 content = redact(one.found.content[:LONGEST])
                 module = None if one.module is None else redact(one.module)
                 row = _made(one.found.type, content, module, one.found.confidence, by, part, now)
-            is_sure = auto_accept is not None and (row.confidence or 0) >= auto_accept
+            opposed = self.contradicted(row)
+            is_sure = auto_accept is not None and (row.confidence or 0) >= auto_accept and not opposed
             if is_sure and row.state == PROPOSED and row.provenance in (PERSON, ASSISTANT):
                 row = msgspec.structs.replace(row, state=ACCEPTED)
             is_new = row.id not in self._rows
-            successions = [_later(row, old) for old in self.contradicted(row)] if is_new else []
+            successions = [_later(row, old) for old in opposed] if is_new else []
             self._rows[row.id] = row
             self._index(row)
             changed.append((row, successions))
@@ -283,14 +286,19 @@ def _said_at(row: Row) -> int:
 
 
 def _strengthened(row: Row, part: Evidence, confidence: float, now: int) -> Row:
-    """Return a row that was said once more. A person who says it gives it the person's authority."""
+    """Return a row that was said once more.
+
+    A person who says what was proposed gives it the person's authority, in the person's words: others may say more.
+    """
     is_new_session = all(one.session != part.session for one in row.evidence)
-    sure = max(row.confidence or 0.0, confidence) + (_SURER if is_new_session else 0)
-    provenance = PERSON if part.by == PERSON and row.provenance in (ASSISTANT, REPOSITORY) else row.provenance
-    sure = max(row.confidence or 0.0, min(round(sure, 2), _SUREST))
+    is_raised = part.by == PERSON and row.provenance in (ASSISTANT, REPOSITORY) and row.state == PROPOSED
+    before = confidence if is_raised else row.confidence or 0.0
+    sure = max(before, confidence) + (_SURER if is_new_session else 0)
     return msgspec.structs.replace(
-        row, evidence=(*row.evidence, part), confidence=sure, provenance=provenance, updated_at=now
-    )
+        row, content=part.quote[:LONGEST] if is_raised else row.content, evidence=(*row.evidence, part),
+        confidence=max(before, min(round(sure, 2), _SUREST)), provenance=PERSON if is_raised else row.provenance,
+        updated_at=now,
+    )  # fmt: skip
 
 
 def _made(type: str, content: str, module: str | None, confidence: float, by: str, part: Evidence, now: int) -> Row:

@@ -17,7 +17,8 @@ _NOT: Final = frozenset(
     " jamais pas não mai non не никогда нельзя against forbidden".split()
 )
 _NEGATED: Final = re.compile(r"n't\b|不|没|別|禁止|ない|않|말")
-_INSTEAD: Final = re.compile(r"([\w.`/-]{2,40}) (?:instead of|rather than|over|not) ([\w.`/-]{2,40})")
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
+_INSTEAD: Final = re.compile(r"([\w.`/-]{2,40}),? (?:instead of|rather than|over|not) ([\w`/-][\w.`/-]{0,38}[\w`/-])")
 _FOR: Final = re.compile(r"\b(?:use|uses|using|used|with|store|stored|in) ([\w.`/-]{2,40}) (?:for|as) (.{3,80})")
 
 
@@ -34,8 +35,17 @@ def likeness(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def says_the_same(one: str, other: str) -> bool:
-    """Tell whether two texts are the same but for their form."""
-    return likeness(words(one), words(other)) >= SAME and is_negated(one) == is_negated(other)
+    """Tell whether two texts are the same but for their form: with the same numbers, and no word in another's place."""
+    first, second = words(one), words(other)
+    if likeness(first, second) < SAME or is_negated(one) != is_negated(other) or contradicts(one, other):
+        return False
+    if sorted(_NUMBER.findall(one)) != sorted(_NUMBER.findall(other)):
+        return False
+    gone, come = first - second, second - first
+    if len(gone) == len(come) == 1:
+        (was,), (now,) = gone, come
+        return was.startswith(now) or now.startswith(was)  # repo, repository
+    return True
 
 
 def contradicts(one: str, other: str) -> bool:

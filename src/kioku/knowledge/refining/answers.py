@@ -1,8 +1,9 @@
 """What of a model's answer is believed: what has a quote in the session, and says no more than the session does.
 
 A model may be wrong, or be led astray by what it reads. So a quote must stand in what was said in earnest in its turn,
-with nothing between that was only quoted there; the sentence made of it must use those words, and not say the opposite;
-and whose word it is follows from who spoke and how, never from the answer.
+with nothing between that was only quoted there; what the model says of it must use those words, and not say the
+opposite; kept are the whole sentences that the quote is of, in the speaker's own words; and whose word it is follows
+from who spoke and how, never from the answer.
 """
 
 from collections import Counter
@@ -13,7 +14,7 @@ import msgspec
 from kioku.knowledge.extraction import alike
 from kioku.knowledge.extraction.authority import authority
 from kioku.knowledge.extraction.extract import MOST, Learned
-from kioku.knowledge.extraction.judging import LEAST, Found
+from kioku.knowledge.extraction.judging import LEAST, Found, content
 from kioku.knowledge.extraction.phrases import ISSUE, TYPES
 from kioku.knowledge.extraction.sentences import plain, sentences
 from kioku.knowledge.refining.endpoint import ModelError
@@ -56,9 +57,12 @@ def believed(text: str, turns: dict[int, Turn]) -> tuple[list[Learned], Counter[
         if reason is not None:
             dropped[reason] += 1
             continue
-        turn, quote = turns[claim.turn], plain(claim.quote)
+        turn, quote = turns[claim.turn], _whole(plain(claim.quote), earnest[claim.turn], turns[claim.turn])
+        if len(quote) > _LONGEST:
+            dropped["no sentence"] += 1
+            continue
         said = Found(
-            type=claim.type, content=redact(plain(claim.content)), confidence=round(claim.confidence, 2),
+            type=claim.type, content=redact(content(quote)), confidence=round(claim.confidence, 2),
             provenance=authority(quote, turn.role), quote=redact(quote), reasons=("a model found it",),
             solution=_solution(claim, earnest),
         )  # fmt: skip
@@ -69,28 +73,40 @@ def believed(text: str, turns: dict[int, Turn]) -> tuple[list[Learned], Counter[
 
 def _earnest(turn: Turn) -> str:
     """Return what was said in a turn, without what was only quoted, pasted or printed in it."""
-    return redact(" ".join(sentence.text for sentence in sentences(turn.text, turn.role)))
+    return " ".join(redact(sentence.text) for sentence in sentences(turn.text, turn.role))
+
+
+def _whole(quote: str, earnest: str, turn: Turn) -> str:
+    """Return the whole sentences that a quote is of: a part of one can say what nobody did."""
+    begins = earnest.index(quote)
+    ends, at, whole = begins + len(quote), 0, []
+    for sentence in sentences(turn.text, turn.role):
+        text = redact(sentence.text)
+        if at < ends and at + len(text) > begins:
+            whole.append(text)
+        at += len(text) + 1
+    return " ".join(whole)
 
 
 def _objection(claim: _Claim, turns: dict[int, Turn], earnest: dict[int, str]) -> str | None:
     """Return why a claim is not believed; None if it is."""
     if claim.turn not in turns:
         return "of a turn that there is not"
-    quote, content = plain(claim.quote), plain(claim.content)
+    quote, told = plain(claim.quote), plain(claim.content)
     if claim.type not in TYPES:
         return "of no known kind"
     if not LEAST <= claim.confidence <= 1:
         return "not sure enough"
-    if not 8 <= len(content) <= _LONGEST or len(quote) < 8:
+    if not 8 <= len(told) <= _LONGEST or len(quote) < 8:
         return "no sentence"
     if quote not in plain(redact(turns[claim.turn].text)):
         return "a quote that nobody said"
     if quote not in earnest[claim.turn]:
         return "said by nobody in earnest: quoted, code, or output"
-    words = alike.words(content)
+    words = alike.words(told)
     if not words or len(words & alike.words(earnest[claim.turn])) < _OWN_WORDS * len(words):
         return "more than the session says"
-    if alike.is_negated(content) != alike.is_negated(quote):
+    if alike.is_negated(told) != alike.is_negated(quote):
         return "the opposite of what the session says"
     return None
 

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from kioku.errors import KiokuError
+from kioku.redaction import redact
 
 OPENAI: Final = "openai"
 ANTHROPIC: Final = "anthropic"
@@ -63,6 +64,19 @@ def is_address(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname))
 
 
+def is_key(key: str) -> bool:
+    """Tell whether a key can be sent: a line end that was copied with it would show it in an error instead."""
+    return key.isascii() and key.isprintable() and " " not in key
+
+
+def without_key(model: Model, text: str) -> str:
+    """Return what an error says on one line, without the key and other secrets, cut only then."""
+    line = " ".join(text.split())
+    if model.key:
+        line = line.replace(model.key, "(key)")
+    return str(redact(line))[:_LONGEST_COMPLAINT]
+
+
 def ask(model: Model, system: str, question: str) -> Answer:
     """Ask a model one question and return its answer. Raises ModelError.
 
@@ -70,6 +84,8 @@ def ask(model: Model, system: str, question: str) -> Answer:
     """
     if not is_address(model.base_url):
         raise ModelError(f"'{model.base_url}' is no address to ask a model at", is_final=True)
+    if model.key and not is_key(model.key):
+        raise ModelError("the key has a sign that no key has, perhaps a line end at its end", is_final=True)
     if model.provider == ANTHROPIC:
         return _anthropic(_post(model, "/v1/messages", _anthropic_request(model, system, question)))
     request = _openai_request(model, system, question)
@@ -138,7 +154,7 @@ def _openai(body: bytes) -> Answer:
     if not text:
         raise ModelError("the model's answer is empty")
     usage = found.usage or _Usage()
-    return Answer(text=text, input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens)
+    return Answer(text=text, input_tokens=_tokens(usage.prompt_tokens), output_tokens=_tokens(usage.completion_tokens))
 
 
 def _anthropic(body: bytes) -> Answer:
@@ -147,7 +163,12 @@ def _anthropic(body: bytes) -> Answer:
     if not text:
         raise ModelError("the model's answer is empty")
     usage = found.usage or _Usage()
-    return Answer(text=text, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+    return Answer(text=text, input_tokens=_tokens(usage.input_tokens), output_tokens=_tokens(usage.output_tokens))
+
+
+def _tokens(told: int | None) -> int | None:
+    """Return a number of tokens; None for one that nobody can have counted."""
+    return told if told is not None and 0 <= told < 1 << 53 else None
 
 
 def _decoded(body: bytes, shape: type[_Shape]) -> _Shape:
@@ -182,7 +203,7 @@ def _post(model: Model, path: str, request: dict[str, Any]) -> bytes:
         status = response.status
     except (OSError, http.client.HTTPException, ValueError) as error:
         is_timeout = is_late.is_set() or isinstance(error, TimeoutError)
-        told = f"no answer within {model.timeout_s:g} s" if is_timeout else error
+        told = f"no answer within {model.timeout_s:g} s" if is_timeout else without_key(model, str(error))
         raise ModelError(f"{address.netloc}: {told}", hint="is the server running?") from error
     finally:
         alarm.cancel()
@@ -198,10 +219,8 @@ def _post(model: Model, path: str, request: dict[str, Any]) -> bytes:
 def _check(status: int, body: bytes, model: Model, address: SplitResult) -> None:
     if status == http.HTTPStatus.OK:
         return
-    said = body[:_LONGEST_COMPLAINT].decode("utf-8", "replace")
-    if model.key:
-        said = said.replace(model.key, "(key)")
-    message = f"{address.netloc} answered {status}: {' '.join(said.split()) or 'nothing'}"
+    said = without_key(model, body.decode("utf-8", "replace"))
+    message = f"{address.netloc} answered {status}: {said or 'nothing'}"
     if status in (http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.UNPROCESSABLE_ENTITY):
         raise _RefusedError(message)
     if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):

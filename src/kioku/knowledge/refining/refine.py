@@ -62,7 +62,6 @@ def refine(
     *,
     now: Callable[[], int],
     module_of: Callable[[str], str | None],
-    auto_accept: float | None,
 ) -> Iterator[Outcome]:
     """Ask about sessions one after the other and keep what is believed; ends early where asking on is of no use."""
     failed = 0
@@ -85,7 +84,7 @@ def refine(
             given, back = _totals(tokens)
             yield Outcome(
                 session=session.id, sent=sent, left_out=left_out, input_tokens=given, output_tokens=back,
-                error=str(error),
+                error=endpoint.without_key(model, str(error)),
             )  # fmt: skip
             if error.is_final or failed == FAILURES:
                 return
@@ -104,7 +103,7 @@ def refine(
             own: bool = own,
         ) -> None:  # fmt: skip
             is_own = own and vouching.is_vouched(db, session.seq)
-            discoveries.unite(db, [(session.id, placed, is_own)], auto_accept=auto_accept, now=now())
+            discoveries.unite(db, [(session.id, placed, is_own)], auto_accept=None, now=now())
             refinements.note(db, session, redact(_named(model)), asked, now=now())
 
         store.write(keep)
