@@ -149,7 +149,7 @@ def _head(recap: Recap, tree: Tree | None, now: int, *, prepared: bool) -> str:
     session = recap.session
     until = session.last_activity_at if session.ended_at is None else session.ended_at
     ago = "" if prepared else f" ({times.ago_text(until, now)})"
-    client = f", {one_line(session.client, 40)}" if session.client else ""
+    client = f", {_harmless(session.client, 40)}" if session.client else ""
     on = ""
     if session.branch and not (tree is not None and tree.is_gone):
         on = f", on branch {_path(session.branch)}"
@@ -158,11 +158,11 @@ def _head(recap: Recap, tree: Tree | None, now: int, *, prepared: bool) -> str:
     if session.status == "active":
         how = "still open"
     else:
-        how = _ENDS.get(session.end_reason or "", session.end_reason or "ended")
+        how = _ENDS.get(session.end_reason or "", "ended")
         words = recap.said[-1] if recap.said else None
         if words is not None and words.role == "assistant" and len(words.text) < 300 and _RAN_OUT.search(words.text):
             how = f"ran out, as it said: {_quoted(words.text, 80)}"
-    return f"Last session: {session.id[:8]}{client}{on}, until {times.local_text(until)}{ago}; it {_verb(how)}"
+    return f"Last session: {_id(session.id)}{client}{on}, until {times.local_text(until)}{ago}; it {_verb(how)}"
 
 
 def _verb(how: str) -> str:
@@ -200,7 +200,7 @@ def _uncommitted(tree: Tree | None, now: int, *, prepared: bool) -> str:
 
 
 def _beside(recap: Recap) -> str:
-    return f"Ran at the same time: {', '.join(id[:8] for id in recap.beside[:3])}" if recap.beside else ""
+    return f"Ran at the same time: {', '.join(map(_id, recap.beside[:3]))}" if recap.beside else ""
 
 
 def _state(state: str) -> str:
@@ -230,6 +230,10 @@ def _sentences(text: str) -> list[str]:
 
 def _quoted(text: str, longest: int) -> str:
     return f'"{_harmless(text, longest)}"'
+
+
+def _id(text: str) -> str:
+    return _harmless(text[:8], 8)
 
 
 def _path(text: str) -> str:
