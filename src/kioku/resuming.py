@@ -43,12 +43,13 @@ def look(
 
     Raises UsageError for a session that there is not, StoreError.
     """
+    own = store.is_registered
 
     def gather(db: "apsw.Connection") -> recaps.Recap | None:
         if session_id is not None:
-            return recaps.recap(db, reports.find(db, session_id, now=now, judge=judge))
+            return recaps.recap(db, reports.find(db, session_id, now=now, judge=judge), own=own)
         found = recaps.last(db, now=now, judge=judge, without=without, only_ended=prepared)
-        return None if found is None else recaps.recap(db, *found)
+        return None if found is None else recaps.recap(db, *found, own=own)
 
     def exists(path: str) -> bool:
         return os.path.lexists(os.path.join(where.workdir, path))

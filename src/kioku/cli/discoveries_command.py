@@ -71,7 +71,7 @@ def list_(
     where, values = places.find(folder, own=own)
     with places.opened(where) as store:
         places.learn(where, store, values)
-        rows = store.read(stored.every)
+        rows = [_believed(store, row) for row in store.read(stored.every)]
     states = STATES if state == "any" else (state,) if state else ("proposed", "accepted")
     fitting = [
         row
@@ -112,7 +112,7 @@ def show(id: str, folder: str | None, own: bool, as_json: bool) -> None:
     """Show a discovery with its evidence. The beginning of its id is enough."""
     where, _ = places.find(folder, own=own)
     with places.opened(where) as store:
-        row = store.read(lambda db: discoveries.find(db, id))
+        row = _believed(store, store.read(lambda db: discoveries.find(db, id)))
     if as_json:
         print_json(_json(row))
         return
@@ -241,6 +241,16 @@ def _json(row: Row) -> dict[str, Any]:
 
     found: dict[str, Any] = msgspec.to_builtins(row, enc_hook=str)
     return {**found, "seen": row.seen}
+
+
+def _believed(store: Store, row: Row) -> Row:
+    """Return a row as it counts: in a store that the person has not adopted, the repository's, and proposed at most."""
+    import msgspec
+
+    if store.is_registered:
+        return row
+    state = "proposed" if row.state == ACCEPTED else row.state
+    return msgspec.structs.replace(row, provenance="repository", state=state)
 
 
 def _said(row: Row) -> tuple[stored.Evidence, ...]:

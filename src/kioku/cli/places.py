@@ -45,6 +45,8 @@ def opened(where: Project, *, writable: bool = True, swept: bool = True) -> Iter
     try:
         for remark in store.notes:
             note(f"note: {remark}")
+        if not store.is_registered:
+            note("note: this store came from elsewhere: what it knows is the repository's until 'kioku doctor --adopt'")
         if store.writable and swept:
             is_told = _drain(where, store)
             values = settings.load(None if where == project.own() else where.context_dir)

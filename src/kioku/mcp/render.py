@@ -14,11 +14,12 @@ from kioku.words import counted
 
 def session_line(session: Session, now: int) -> str:
     """Write a session in one line."""
-    state = session.status if session.end_reason in (None, "stopped") else f"{session.status} ({session.end_reason})"
+    reason = "" if session.end_reason in (None, "stopped") else f" ({clean(session.end_reason)})"
     client = f", {clean(session.client)}" if session.client else ""
     branch = f", on {clean(session.branch)}" if session.branch else ""
     return (
-        f"{session.id[:8]}  {times.local_text(session.started_at)} ({times.ago_text(session.started_at, now)})  {state}"
+        f"{clean(session.id[:8])}  {times.local_text(session.started_at)} ({times.ago_text(session.started_at, now)})"
+        f"  {clean(session.status)}{reason}"
         f"  {times.duration_text(session.span_ms)} long, {times.duration_text(session.active_ms)} active,"
         f" {counted(session.files, 'file')}, {counted(session.tool_calls, 'tool call')}{client}{branch}"
     )
@@ -38,7 +39,7 @@ def session_text(session: Session, files: Sequence[TouchedFile], now: int) -> st
     if session.title:
         lines.append(f"title: {clean(session.title)}")
     if session.continues:
-        lines.append(f"continues {session.continues[:8]}")
+        lines.append(f"continues {clean(session.continues[:8])}")
     lines += [f"  {clean(file.path)}  {_touches(file)}" for file in files]
     return "\n".join(lines)
 

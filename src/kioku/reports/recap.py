@@ -47,7 +47,9 @@ class Known(msgspec.Struct, frozen=True):
 class Recap(msgspec.Struct, frozen=True, kw_only=True):
     """A session with what it left behind, by time. `known` is what stands of all sessions, the newest first.
 
-    `beside` are sessions that ran at the same time. `failed` is the command or tool that failed last of all calls.
+    `own` tells whether the person's Kioku made the store, or the person adopted it: otherwise nothing of it is the
+    person's. `beside` are sessions that ran at the same time. `failed` is the command or tool that failed last of all
+    calls.
     """
 
     session: Session
@@ -56,6 +58,7 @@ class Recap(msgspec.Struct, frozen=True, kw_only=True):
     known: list[Known]
     beside: list[str]
     failed: str | None
+    own: bool = True
 
 
 def last(
@@ -84,8 +87,8 @@ def last(
     return chosen, [session.id for session, _ in beside if session.id != chosen.id]
 
 
-def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = ()) -> Recap:
-    """Return what a session left behind."""
+def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = (), *, own: bool) -> Recap:
+    """Return what a session left behind, in a store that is the person's own or not."""
     known = [
         Known(text(kind) or "", text(content) or "", str(state), text(id), whole(at) or 0)
         for kind, content, state, id, at in db.execute(
@@ -106,7 +109,7 @@ def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = ()) -> 
     said = [msgspec.structs.replace(turn, text=turn.text[:LONGEST]) for turn in said]
     return Recap(
         session=session, said=said, edits=[Edited(str(path), int(at)) for path, at in edits][::-1], known=known,
-        beside=list(beside), failed=_failed(db, session.id),
+        beside=list(beside), failed=_failed(db, session.id), own=own,
     )  # fmt: skip
 
 
