@@ -509,13 +509,16 @@ def _count(state: str, name: str) -> None:
 
 
 def _tell(state: str, root: str) -> None:
-    """Hand the assistant what the session begins with, where that was made ready."""
+    """Hand the assistant what the session begins with, where that was made ready from the store that is there now."""
     try:
-        with open(os.path.join(state, "start", folder_name(root)), encoding="utf-8", errors="replace") as stream:
-            text = stream.read(LONGEST_START_TEXT)
-    except OSError:
+        with open(os.path.join(state, "start", folder_name(root)), "rb") as stream:
+            head, _, told = stream.read(LONGEST_START_TEXT).partition(b"\n")
+        device, inode, store = head.split(b" ", 2)
+        there = os.lstat(store)
+    except (OSError, ValueError):
         return
-    if text.strip():
+    text = told.decode("utf-8", "replace")
+    if (device, inode) == (b"%d" % there.st_dev, b"%d" % there.st_ino) and text.strip():
         answer = {"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}}
         os.write(1, encode(answer).encode("utf-8", "replace"))
 

@@ -1,7 +1,8 @@
 """Resuming: the last session's recap and the working tree, put together for whoever begins the next one.
 
 What hooks hand over is a file in the user's state folder, made ready after a session ended. A store that the person
-has not adopted gives nothing there: what it knows is the repository's text.
+has not adopted gives nothing there: what it knows is the repository's text. The file's first line says which store it
+was made from; hooks hand nothing over where that one is not there any more.
 """
 
 import os
@@ -83,7 +84,8 @@ def prepare(
             for path in paths:
                 _remove(path)
             return
-        stamp = f"{store.id} {budget:g} {store.read(recaps.stamp)}".encode()
+        head = _made_from(store)
+        stamp = f"{store.id} {budget:g} {store.read(recaps.stamp)} ".encode() + head
         if all(_read(f"{path}.of") == stamp for path in paths):
             return
         found = look(store, where, budget=budget, now=now, judge=judge, prepared=True, git_deadline_s=git_deadline_s)
@@ -92,10 +94,16 @@ def prepare(
             if found.session_id is None:
                 _remove(path)
             else:
-                replace_plain(path, redact(found.text).encode("utf-8", "replace"))
+                replace_plain(path, head + b"\n" + redact(found.text).encode("utf-8", "replace"))
             replace_plain(f"{path}.of", stamp)
     except (KiokuError, OSError):
         return  # the next process tries again; until then a session begins without it
+
+
+def _made_from(store: Store) -> bytes:
+    """Return which file the text is made from, as hooks compare it: device, inode and path. Raises OSError."""
+    status = os.lstat(store.path)
+    return b"%d %d %s" % (status.st_dev, status.st_ino, os.fsencode(store.path))
 
 
 def _read(path: str) -> bytes | None:

@@ -279,12 +279,17 @@ def test_the_assistant_is_told_what_was_made_ready_for_its_start(marked: Path, s
     assert run(event, cwd=marked).stdout == b""
     ready = state / "start" / hook.folder_name(str(marked))
     ready.parent.mkdir()
-    ready.write_text('You were "here".\n' * 2_000)
+    store = marked / "store"
+    store.touch()
+    status = store.lstat()
+    ready.write_text(f"{status.st_dev} {status.st_ino} {store}\n" + 'You were "here".\n' * 2_000)
     answer = json.loads(run(event, cwd=marked).stdout)
     assert answer["hookSpecificOutput"]["hookEventName"] == "SessionStart"
     assert answer["hookSpecificOutput"]["additionalContext"].startswith('You were "here".')
     assert len(answer["hookSpecificOutput"]["additionalContext"]) <= hook.LONGEST_START_TEXT
     assert run(post(marked), cwd=marked).stdout == b""
+    store.rename(marked / "old")
+    assert run(event, cwd=marked).stdout == b""  # it is of a store that is there no more
 
 
 def test_where_nothing_can_be_written_the_client_still_sees_no_failure(marked: Path, home: Path) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from kioku import times
 from kioku.knowledge import scoring
+from kioku.knowledge.extraction.sentences import untagged
 from kioku.words import counted
 from kioku.workspace.untrusted_text import one_line
 
@@ -58,7 +59,6 @@ _NODS: Final = frozenset(
     sim continua obrigado grazie va bene да продолжай дальше спасибо хорошо 继续 好 好的 谢谢 可以 是 続けて はい
     お願いします ありがとう 계속 네 예 감사합니다""".split()
 )
-_TAGGED = re.compile(r"<([a-z][\w-]{0,60})\b[^<>]{0,500}>.{0,20000}?</\1>", re.DOTALL)
 _FENCED = re.compile(r"^(```|~~~).{0,20000}?(^\1|\Z)", re.DOTALL | re.MULTILINE)
 _LOG_LINE = re.compile(
     r"\s*(>|\$ |\d{4}-\d\d-\d\d[T ]\d|\[?\d\d:\d\d:\d\d|Traceback |File \"|at [\w.$]+\(|\+\+\+ |--- |@@ |\|"
@@ -220,7 +220,7 @@ def _request(text: str) -> str | None:
     text = text.strip()
     if text.startswith("/") and re.match(r"/[\w:-]+(\s|$)", text):
         return None
-    plain = _FENCED.sub("\n", _TAGGED.sub("\n", text)).strip()
+    plain = _FENCED.sub("\n", untagged(text)).strip()
     if not plain or plain.startswith(_NOT_THE_PERSONS):
         return None
     lines = [line for line in plain.splitlines() if line.strip() and not _LOG_LINE.match(line)]
@@ -232,7 +232,7 @@ def _request(text: str) -> str | None:
 
 
 def _sentences(text: str) -> list[str]:
-    plain = _FENCED.sub("\n", _TAGGED.sub("\n", text))
+    plain = _FENCED.sub("\n", untagged(text))
     return [sentence.strip(" *_#-") for sentence in _SENTENCE.split(plain) if sentence.strip(" *_#-")]
 
 

@@ -20,6 +20,8 @@ from kioku.store.values import count, text, whole
 LOOKED_AT = 50  # sessions, the newest
 SURE = 0.8  # from where on what nobody has decided about is told
 TURNS = 40  # of a session, the last
+ASKED = 3  # of the person's, where the assistant alone has spoken since
+LOOKED_BACK = 2_000  # turns, for those
 LONGEST = 20_000  # characters of a turn
 EDITS = 40
 KNOWN = 200
@@ -101,6 +103,9 @@ def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = (), *, 
     ]
     row = rows.by_id(db, session.id)
     said = [] if row is None else discoveries.turns(db, row.seq, TURNS)
+    if row is not None and len(said) == TURNS and all(turn.role != "user" for turn in said):
+        earlier = discoveries.turns(db, row.seq, LOOKED_BACK)[:-TURNS]
+        said = [*[turn for turn in earlier if turn.role == "user"][-ASKED:], *said]
     edits = db.execute(
         """SELECT path, last_at FROM session_files WHERE session_id = ? AND edits > 0
            ORDER BY last_at DESC, path LIMIT ?""",

@@ -82,7 +82,7 @@ def sentences(text: str, role: str) -> Iterator[Sentence]:
     is_person = role == "user"
     if is_person and text.lstrip()[:60].lower().startswith(_NOT_TYPED):
         return
-    for paragraph in _paragraphs(_untagged(text), is_person=is_person):
+    for paragraph in _paragraphs(untagged(text), is_person=is_person):
         found = [one for one in _divided(paragraph.text) if one]
         for index, one in enumerate(found):
             if len(one) <= _LONGEST_SENTENCE:
@@ -93,7 +93,7 @@ def sentences(text: str, role: str) -> Iterator[Sentence]:
                 )  # fmt: skip
 
 
-def _untagged(text: str) -> str:
+def untagged(text: str) -> str:
     """Return text without what stands between tags, and without the rest where a client's own tag is left open."""
     tags = list(_TAG.finditer(text)) if "<" in text else []
     closing: dict[str, list[int]] = {}
