@@ -45,8 +45,7 @@ def finding(folders: list[Path]) -> Iterator[Figure]:
             return
         if (_CORPUS / "labels").is_dir():
             made = subjects.make(_CORPUS, Path(work) / "subjects")
-            for figure in evaluating.evaluate(made, Path(work) / "evaluated"):
-                yield figure._replace(least=None)  # too few questions to hold anything against: three per cent each
+            yield from evaluating.evaluate(made, Path(work) / "evaluated")
         yield from _costs(Path(work) / "large")
 
 
