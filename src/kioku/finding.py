@@ -8,7 +8,7 @@ import msgspec
 
 from kioku.errors import KiokuError, ToolError, UsageError
 from kioku.reports.search import wanted as terms
-from kioku.reports.search.wanted import KINDS, SYMBOL, Hit, Query
+from kioku.reports.search.wanted import SYMBOL, Hit, Query
 from kioku.workspace.children import never
 
 if TYPE_CHECKING:
@@ -22,20 +22,6 @@ LONGEST_WAIT_MS: Final = 2_000  # in which what is not indexed yet is indexed be
 _KEEP: Final = 300  # characters of a line of code
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person or an assistant asks for; see `Query`. `module` is a name from project.yaml."""
-
-    text: str
-    kinds: tuple[str, ...] = ()
-    since: int | None = None
-    until: int | None = None
-    client: str | None = None
-    branch: str | None = None
-    module: str | None = None
-    folder: str | None = None
-    limit: int = 10
-
-
 class Found(msgspec.Struct, frozen=True):
     """What was found, by kind and the best first; `behind` is in how many conversations something was not indexed."""
 
@@ -46,7 +32,7 @@ class Found(msgspec.Struct, frozen=True):
 def find(
     store: "Store",
     where: "Project | None",
-    asked: Asked,
+    query: Query,
     *,
     wait_ms: float = LONGEST_WAIT_MS,
     protected: frozenset[tuple[int, int]] = frozenset(),
@@ -60,22 +46,18 @@ def find(
     from kioku.reports.search.search import search
     from kioku.store import indexing
 
-    query = Query(
-        text=asked.text, kinds=asked.kinds or KINDS, since=asked.since, until=asked.until, client=asked.client,
-        branch=asked.branch, module=asked.module, folder=asked.folder, limit=asked.limit,
-    )  # fmt: skip
-    module_of = _modules(where, asked.module)
+    module_of = _modules(where, query.module)
     if store.writable:
         with suppress(KiokuError):  # what keeps it from being indexed keeps nobody from what is
             indexing.catch_up(store, most_ms=wait_ms)
 
     def look(db: "apsw.Connection") -> tuple[list[Hit], int]:
-        require_known(db, "client", asked.client)
-        require_known(db, "branch", asked.branch)
+        require_known(db, "client", query.client)
+        require_known(db, "branch", query.branch)
         return search(db, query, module_of=module_of), indexing.behind(db)
 
     hits, behind = store.read(look)
-    told_of_sessions = (asked.since, asked.until, asked.client, asked.branch, asked.folder)
+    told_of_sessions = (query.since, query.until, query.client, query.branch, query.folder)
     if where is not None and SYMBOL in query.kinds and not any(value is not None for value in told_of_sessions):
         hits += _symbols(where, query, module_of, protected, cancelled)
     return Found(hits, behind)

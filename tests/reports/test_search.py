@@ -187,7 +187,7 @@ def test_a_store_that_can_only_be_read_says_what_is_not_indexed(told: Path) -> N
     db.close()
     store = open_for_reading(str(store_of(told)))
     try:
-        result = finding.find(store, None, finding.Asked(text="giraffe", kinds=("turn",)))
+        result = finding.find(store, None, Query(text="giraffe", kinds=("turn",)))
     finally:
         store.close()
     assert (result.hits, result.behind) == ([], 1)

@@ -213,6 +213,9 @@ def test_secrets_of_the_old_store_are_gone_from_the_new_one(path: Path) -> None:
         "CREATE TRIGGER t AFTER DELETE ON sessions BEGIN SELECT 1; END",
         "CREATE VIEW v AS SELECT 1",
         "CREATE TABLE reports (x)",
+        "CREATE TABLE Reports (x)",
+        """CREATE TRIGGER t AFTER DELETE ON sessions BEGIN SELECT 1; END;
+           PRAGMA writable_schema = ON; UPDATE sqlite_schema SET type = 'TRIGGER' WHERE name = 't'""",
     ],
 )
 def test_an_old_store_with_code_or_tables_of_somebody_elses_is_set_aside(path: Path, statement: str) -> None:

@@ -10,7 +10,7 @@ from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_line, project_option
 from kioku.errors import UsageError
 from kioku.reports import extent
-from kioku.reports.search.wanted import END, KINDS, START, Hit
+from kioku.reports.search.wanted import END, KINDS, START, Hit, Query
 from kioku.words import counted
 
 _DATED = {"session": "began", "turn": "said", "discovery": "found", "file": "last touched"}
@@ -48,9 +48,9 @@ def command(
         calendar.range(date, now)  # a date that is none is said before anything is opened
     with places.opened(where) as store:
         span = None if date is None else calendar.range(date, now, store.read(extent.earliest))
-        asked = finding.Asked(
-            text=text, kinds=kinds, since=span and span.since, until=span and span.until, client=client, branch=branch,
-            module=module, folder=within, limit=limit,
+        asked = Query(
+            text=text, kinds=kinds or KINDS, since=span and span.since, until=span and span.until, client=client,
+            branch=branch, module=module, folder=within, limit=limit,
         )  # fmt: skip
         found = finding.find(store, None if own else where, asked)
     if found.behind:

@@ -46,14 +46,15 @@ def search(
     """Find what is about a question. Raises UsageError, StoreError."""
     from kioku import finding
     from kioku.reports import extent
+    from kioku.reports.search.wanted import KINDS, Query
 
     now = times.now_ms()
     span = None
     if wanted.date is not None:
         calendar.range(wanted.date, now)
         span = calendar.range(wanted.date, now, store.read(extent.earliest))
-    asked = finding.Asked(
-        text=wanted.query, kinds=() if wanted.type == "any" else (wanted.type,), since=span and span.since,
+    asked = Query(
+        text=wanted.query, kinds=KINDS if wanted.type == "any" else (wanted.type,), since=span and span.since,
         until=span and span.until, client=wanted.client, branch=wanted.branch, module=wanted.module,
         limit=wanted.limit,
     )  # fmt: skip
