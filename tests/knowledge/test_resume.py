@@ -330,8 +330,7 @@ def test_the_last_goal_is_told_however_long_the_assistant_has_spoken_since(proje
     assert "Make the cache forget entries after an hour" in kioku("resume", cwd=project).stdout
 
 
-def test_what_a_prompt_holds_between_tags_is_left_out_in_time_that_grows_with_it_alone() -> None:
+def test_what_a_prompt_holds_between_tags_is_left_out_and_tags_alone_are_no_goal() -> None:
     found = recap(("user", "<a>" * 6_600), ("user", "<pasted>a log</pasted> Mend the parser"), ("assistant", "Done."))
     assert rules.goal(found) == '"Mend the parser"'
-    hostile = recap(*[("user", "<a>" * 6_600)] * 40)
-    assert rules.goal(hostile) is None or "a" in str(rules.goal(hostile))
+    assert rules.goal(recap(*[("user", "<a>" * 6_600)] * 40)) is None
