@@ -112,7 +112,7 @@ class Day(msgspec.Struct, kw_only=True):
     """A UTC day by slots: the columns one after the other in `slots`.
 
     `lengths` are the active times of the sessions begun in it, `gaps` the silences over 5 minutes that ended in it,
-    both in pairs: slot, ms.
+    both in pairs: slot, ms; the shortest first, but for rollups of an earlier version.
     """
 
     day: int

@@ -2,12 +2,19 @@
 
 from random import Random
 
+import apsw
+import msgspec
 import pytest
 
 from kioku.models import SERVER_START
 from kioku.reports import gaps as reports
+from kioku.sessions import settling
+from kioku.store.opening import open_store
+from kioku.times import DAY
 from tests.reports.test_continuity import NOW, many, take
 from tests.sessions.stage import HOUR, MINUTE, TIMEOUT, Stage, read, report
+
+_WITHOUT_MONTHS = 8  # the version of stores before months had their gaps
 
 
 def reference(stage: Stage, timeout: int) -> tuple[int, int]:
@@ -28,6 +35,50 @@ def test_each_timeouts_row_is_what_a_rebuild_with_it_finds(seed: int) -> None:
         active = sum(row["active_ms"] for row in stage.whole_rows())
         assert found.pauses.active_ms == active
         assert all(gap > 5 * MINUTE for gap in found.pauses.gaps_ms)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pauses_are_the_same_settled_in_part_settled_and_not_settled(seed: int) -> None:
+    with Stage() as stage:
+        random, whole = Random(seed), many(Random(seed), 60, 150 * DAY)
+        later = [(name, [msgspec.structs.replace(one, key=one.key + 5_000, at=one.at + 2 * HOUR) for one in found])
+                 for name, found in random.sample(whole, 9)]  # fmt: skip
+        take(stage, whole)
+        stage.sweep(NOW)
+        settling.settle(stage.store)
+        before = stage.store.read(reports.pauses)
+        take(stage, later)
+        stage.sweep(NOW)
+        after = [stage.store.read(reports.pauses)]
+        settling.settle(stage.store, most=1)
+        after.append(stage.store.read(reports.pauses))
+        settling.settle(stage.store)
+        after.append(stage.store.read(reports.pauses))
+        stage.rebuild(NOW)
+        after.append(stage.store.read(reports.pauses))
+        assert before.gaps_ms
+        assert before != after[0]
+        assert all(found == after[0] for found in after)
+
+
+def test_pauses_of_a_store_of_the_version_before_are_the_same_before_and_after_its_months_are_made() -> None:
+    with Stage() as stage:
+        take(stage, many(Random(3), 60, 150 * DAY))
+        stage.sweep(NOW)
+        settling.settle(stage.store)
+        told = stage.store.read(reports.pauses)
+        months = "SELECT month, active_ms FROM month_gaps"
+        made = stage.store.read(lambda db: db.execute(months).fetchall())
+        stage.store.close()
+        db = apsw.Connection(stage.path)
+        db.execute(f"DROP TABLE month_gaps; PRAGMA user_version = {_WITHOUT_MONTHS}")
+        db.close()
+        stage.store = open_store(stage.path)
+        assert stage.store.read(reports.pauses) == told
+        settling.settle(stage.store)
+        assert stage.store.read(reports.pauses) == told
+        assert stage.store.read(lambda db: db.execute(months).fetchall()) == made
+        assert len(made) >= 4
 
 
 def test_a_session_without_activity_that_counts_is_left_out_and_no_pause_ends_there() -> None:

@@ -23,6 +23,8 @@ CALENDAR = Calendar("Europe/Berlin", 240)
         "UPDATE days SET gaps = x'04000000ff', lengths = x'0401000000'",
         "UPDATE day_shares SET active_ms = 'x', sessions = 9e999, calls = x'00'",
         "UPDATE day_files SET reads = 'x', edits = 9e999",
+        "UPDATE month_gaps SET active_ms = 'x', gaps = 9e999",
+        "UPDATE month_gaps SET active_ms = -9e999, gaps = x'04000000'",
         "UPDATE month_files SET reads = 'x', edits = 1.5",
         "UPDATE OR IGNORE clocks SET since = 'x'",
         "UPDATE clocks SET until = 9e999",

@@ -4,9 +4,10 @@ import apsw
 import msgspec
 
 from kioku.reports.sources import Source
-from kioku.sessions import gaps
+from kioku.sessions import gaps, settling
 from kioku.sessions.gaps import Mixture, Row
 from kioku.sessions.rollup import within
+from kioku.store import rollups
 from kioku.store.connection import one
 from kioku.summaries import AT, SLOT, SLOTS
 
@@ -48,11 +49,18 @@ def sensitivity(db: apsw.Connection, timeout_ms: int) -> Sensitivity:
 
 def pauses(db: apsw.Connection) -> Pauses:
     """Return the pauses of every conversation. Sessions without activity that counts are left out, as in every list."""
+    source = Source(db, *_EVER)
+    changed = {settling.month_of(day) for day in source.changed}
     active_ms = 0
     found: list[int] = []
-    for day in Source(db, *_EVER).days():
-        active_ms += sum(day.slots[AT["active"] : AT["active"] + SLOTS])
-        found += within(day.gaps, 0, SLOTS)
+    for month, ms, ordered in rollups.gaps(db):
+        if month not in changed:
+            active_ms += ms
+            found += ordered
+    for month in changed:
+        for day in source.days_between(*settling.month_days(month)):
+            active_ms += sum(day.slots[AT["active"] : AT["active"] + SLOTS])
+            found += within(day.gaps, 0, SLOTS)
     found.sort()
     return Pauses(int(one(db, _CONVERSATIONS)[0]), active_ms, found)
 

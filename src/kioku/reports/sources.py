@@ -38,11 +38,20 @@ class Source:
                 if self.first <= day <= self.last:
                     self._live.setdefault(day, []).append(part)
 
+    @property
+    def changed(self) -> set[int]:
+        """Return the UTC days of which there is more, or other, than their rollup says."""
+        return {*self._stale, *self._live}
+
     def days(self) -> Iterator[Day]:
         """Return the UTC days in which there is anything, in order."""
-        changed = iter(sorted({*self._stale, *self._live}))
+        return self.days_between(self.first, self.last)
+
+    def days_between(self, first: int, last: int) -> Iterator[Day]:
+        """Return those of them that are not before the first, nor after the last, both of them within the stretch."""
+        changed = iter(sorted(day for day in self.changed if first <= day <= last))
         next_changed = next(changed, None)
-        for day in rollups.days(self._db, self.first, self.last):
+        for day in rollups.days(self._db, first, last):
             while next_changed is not None and next_changed < day.day:
                 yield self._made(next_changed)
                 next_changed = next(changed, None)

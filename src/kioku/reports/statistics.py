@@ -211,17 +211,15 @@ _SLOTS_AN_HOUR: Final = times.HOUR // SLOT
 
 def _lengths(db: apsw.Connection, wanted: Range, rollups: dict[int, Rollup]) -> Lengths:
     found: list[int] = []
-    longest, where = -1, 0
-    for day, first, last in _slices(wanted.since, wanted.until, rollups):
-        within = rollup.within(day.lengths, first, last)
-        found.extend(within)
-        if within and max(within) > longest:
-            longest, where = max(within), day.day
+    slices = list(_slices(wanted.since, wanted.until, rollups))
+    for day, first, last in slices:
+        found += rollup.within(day.lengths, first, last)
     if not found:
         return Lengths(sessions=0, average_ms=None, median_ms=None, longest_ms=None, longest_id=None)
-    ordered = sorted(found)
-    middle = len(ordered) // 2
-    median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) // 2
+    found.sort()
+    middle, longest = len(found) // 2, found[-1]
+    where = next(day.day for day, first, last in slices if longest in rollup.within(day.lengths, first, last))
+    median = found[middle] if len(found) % 2 else (found[middle - 1] + found[middle]) // 2
     since, until = max(wanted.since, where * times.DAY), min(wanted.until, (where + 1) * times.DAY)
     named = db.execute(
         """SELECT id FROM sessions WHERE started_at >= ? AND started_at < ? AND empty = 0 AND active_ms = ?
@@ -229,7 +227,7 @@ def _lengths(db: apsw.Connection, wanted: Range, rollups: dict[int, Rollup]) -> 
         (since, until, longest),
     ).fetchone()
     return Lengths(
-        sessions=len(ordered), average_ms=sum(ordered) // len(ordered), median_ms=median, longest_ms=longest,
+        sessions=len(found), average_ms=sum(found) // len(found), median_ms=median, longest_ms=longest,
         longest_id=None if named is None else str(named[0]),
     )  # fmt: skip
 

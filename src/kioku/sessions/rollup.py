@@ -72,8 +72,8 @@ def day(number: int, parts: Iterable[Part]) -> Day:
                 gaps.append(((at - start) // SLOT, min(gap, _MOST)))
     for stretch in union(active):
         _spread(slots, AT["together"], stretch, start)
-    found.lengths.extend(chain.from_iterable(sorted(lengths)))
-    found.gaps.extend(chain.from_iterable(sorted(gaps)))
+    found.lengths.extend(_by_length(lengths))
+    found.gaps.extend(_by_length(gaps))
     return found
 
 
@@ -92,8 +92,13 @@ def with_more(rolled: Day, parts: Iterable[Part], active: Iterable[Stretch]) -> 
 
 
 def _merged(one: "array[int]", other: "array[int]") -> "array[int]":
-    pairs = sorted([*zip(one[::2], one[1::2], strict=True), *zip(other[::2], other[1::2], strict=True)])
-    return array("Q", chain.from_iterable(pairs))
+    return array("Q", _by_length([*zip(one[::2], one[1::2], strict=True), *zip(other[::2], other[1::2], strict=True)]))
+
+
+def _by_length(pairs: list[tuple[int, int]]) -> Iterable[int]:
+    """Order pairs of a slot and a length by the latter: what is read of many days is nearly in order then."""
+    ordered = sorted(pairs, key=lambda pair: (pair[1], pair[0]))
+    return chain.from_iterable(ordered)
 
 
 _CLOCKS: Final = {ACTIVE_CLOCK: AT["active"], AGENT_CLOCK: AT["agent"], WAITING_CLOCK: AT["waiting"]}

@@ -53,6 +53,7 @@ def refresh(db: apsw.Connection, days: Iterable[int]) -> None:
         month = month_of(number)
         months[month] = month_days(month)
     for month, (first, last) in months.items():
+        rollups.put_gaps(db, month, first, last)
         rollups.put_files(db, "month", month, "day", first, last)
     for year in {month // 12 for month in months}:
         rollups.put_files(db, "year", year, "month", year * 12, year * 12 + 11)
@@ -111,8 +112,13 @@ def month_of(day: int) -> int:
 
 
 def month_days(month: int) -> tuple[int, int]:
-    """Return the first and the last UTC day of a month; the last that there is has all that come after it."""
+    """Return the first and the last UTC day of a month.
+
+    The first that there is has all that come before it, the last all that come after it.
+    """
     first = datetime.date(month // 12, month % 12 + 1, 1).toordinal() - _EPOCH
+    if month <= month_of(1 - _EPOCH):
+        first = -(1 << 60)
     if month >= month_of(_LAST_DAY):
         return first, 1 << 60
     return first, datetime.date((month + 1) // 12, (month + 1) % 12 + 1, 1).toordinal() - _EPOCH - 1

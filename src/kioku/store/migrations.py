@@ -325,8 +325,16 @@ _VOUCHING = """
 CREATE TABLE unvouched (stream INTEGER PRIMARY KEY REFERENCES streams(id) ON DELETE CASCADE);
 """
 
+# What a month has of active time and of gaps, the shortest gap first. A day of each month that there is counts as
+# outdated, so that its month is made.
+_GAPS = """
+CREATE TABLE month_gaps (month INTEGER PRIMARY KEY, active_ms INTEGER NOT NULL, gaps BLOB NOT NULL);
+INSERT OR IGNORE INTO outdated_days
+  SELECT max(day) FROM days GROUP BY strftime('%Y-%m', day * 86400, 'unixepoch'), day > 0;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
-    _FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING, _VOUCHING, SEARCH,
+    _FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING, _VOUCHING, SEARCH, _GAPS,
 )  # fmt: skip
 VERSION = len(MIGRATIONS)
 

@@ -17,6 +17,7 @@ from kioku.store.names import Names, intern
 from kioku.store.values import FARTHEST, text, whole
 from kioku.summaries import (
     ACTIVE_CLOCK,
+    AT,
     BRANCH,
     CLIENT,
     COLUMNS,
@@ -174,7 +175,7 @@ def clear(db: apsw.Connection) -> None:
     db.execute("UPDATE sessions SET digest = NULL WHERE seq NOT IN (SELECT session FROM archived)")
     for table in ("clocks", "counts", "branches", "session_days"):
         db.execute(f"DELETE FROM {table} WHERE session NOT IN (SELECT session FROM archived)")
-    for table in ("outdated_days", "days", "day_shares", "day_files", "month_files", "year_files"):
+    for table in ("outdated_days", "days", "day_shares", "day_files", "month_gaps", "month_files", "year_files"):
         db.execute(f"DELETE FROM {table}")
     db.execute("INSERT OR IGNORE INTO outdated_days SELECT day FROM session_days")
 
@@ -188,7 +189,7 @@ def outdated(db: apsw.Connection) -> list[int]:
 
 
 def put_day(db: apsw.Connection, day: Day, shares: Shares) -> None:
-    """Keep the rollup of a UTC day; the files of months and years are `put_files`'s."""
+    """Keep the rollup of a UTC day; months and years are `put_gaps`'s and `put_files`'s."""
     number = day.day
     for table in ("days", "day_shares", "day_files", "outdated_days"):
         db.execute(f"DELETE FROM {table} WHERE day = ?", (number,))
@@ -206,6 +207,24 @@ def put_day(db: apsw.Connection, day: Day, shares: Shares) -> None:
             db.execute("INSERT INTO day_shares VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
+def put_gaps(db: apsw.Connection, month: int, first: int, last: int) -> None:
+    """Keep what a month's UTC days, from the first to the last, have of active time and of gaps."""
+    db.execute("DELETE FROM month_gaps WHERE month = ?", (month,))
+    active_ms, gaps = 0, array("Q")
+    for day in days(db, first, last):
+        active_ms += sum(day.slots[AT["active"] : AT["active"] + SLOTS])
+        gaps.extend(day.gaps[1::2].tolist())
+    if active_ms or gaps:
+        row = (month, active_ms, _pack(array("Q", sorted(gaps))))
+        db.execute("INSERT INTO month_gaps VALUES (?, ?, ?)", row)
+
+
+def gaps(db: apsw.Connection) -> Iterator[tuple[int, int, "array[int]"]]:
+    """Return the months in which anybody was active: each with its active time and its gaps, in ms, in order."""
+    for month, active_ms, packed in db.execute("SELECT month, active_ms, gaps FROM month_gaps ORDER BY month"):
+        yield month, whole(active_ms) or 0, _numbers(packed)
+
+
 def put_files(db: apsw.Connection, unit: str, number: int, of: str, first: int, last: int) -> None:
     """Add up the files of a month out of its UTC `day`s, or of a year out of its `month`s."""
     db.execute(f"DELETE FROM {unit}_files WHERE {unit} = ?", (number,))
@@ -219,10 +238,11 @@ def put_files(db: apsw.Connection, unit: str, number: int, of: str, first: int, 
 def days(db: apsw.Connection, first: int, last: int) -> Iterator[Day]:
     """Return the rollups of the UTC days from the first to the last, of those that have one."""
     query = "SELECT day, slots, lengths, gaps FROM days WHERE day BETWEEN ? AND ? ORDER BY day"
-    for number, slots, lengths, gaps in db.execute(query, (first, last)):
-        yield Day(
-            day=number, slots=_unpack(slots, SLOTS * len(COLUMNS)), lengths=_unpack(lengths, 0), gaps=_unpack(gaps, 0)
-        )
+    for number, packed, lengths, gaps in db.execute(query, (first, last)):
+        slots = _numbers(packed)
+        if len(slots) != SLOTS * len(COLUMNS):
+            slots = array("Q", bytes(8 * SLOTS * len(COLUMNS)))
+        yield Day(day=number, slots=slots, lengths=_pairs(lengths), gaps=_pairs(gaps))
 
 
 def shares(db: apsw.Connection, first: int, last: int, without: Iterable[int], names: Names) -> Shares:
@@ -292,17 +312,20 @@ def _pack(numbers: "array[int]") -> bytes:
     return bytes([packed.itemsize]) + packed.tobytes()
 
 
-def _unpack(packed: object, length: int) -> "array[int]":
-    """Read what `_pack` wrote; nothing stands for zeros, and so does what is no longer ours."""
-    nothing = array("Q", bytes(8 * length))
+def _numbers(packed: object) -> "array[int]":
+    """Read what `_pack` wrote; of what is no longer ours, nothing."""
     if not isinstance(packed, bytes) or not packed:
-        return nothing
+        return array("Q")
     found: array[int] = array("Q" if packed[0] == 8 else "I")
     try:
         found.frombytes(packed[1:])
     except ValueError:
-        return nothing
+        return array("Q")
     if sys.byteorder == "big":
         found.byteswap()
-    fits = len(found) == length if length else len(found) % 2 == 0  # else they are pairs
-    return found if fits else nothing
+    return found
+
+
+def _pairs(packed: object) -> "array[int]":
+    found = _numbers(packed)
+    return found if len(found) % 2 == 0 else array("Q")

@@ -1,4 +1,4 @@
--- 95 tables, views, indexes and triggers
+-- 96 tables, views, indexes and triggers
 
 -- view activities, of activities
 CREATE VIEW activities AS
@@ -148,6 +148,9 @@ CREATE TABLE month_files (
   month INTEGER NOT NULL, path INTEGER NOT NULL, sessions INTEGER NOT NULL, reads INTEGER NOT NULL,
   edits INTEGER NOT NULL, PRIMARY KEY (month, path)
 ) WITHOUT ROWID;
+
+-- table month_gaps, of month_gaps
+CREATE TABLE month_gaps (month INTEGER PRIMARY KEY, active_ms INTEGER NOT NULL, gaps BLOB NOT NULL);
 
 -- table names, of names
 CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
