@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from kioku import times
@@ -119,6 +120,16 @@ def test_what_reaches_over_the_start_of_day_is_in_both_days() -> None:
     assert "Wed 25 Nov  1 session  30 min active" in text
     (first, *_) = days_of([lane("k7w2m9qd0000", [(night - 60 * MINUTE, night + 30 * MINUTE)])])
     assert shown([first])[-1].split()[:4] == ["k7w2m9qd", "03:00", "to", "later"]
+
+
+def test_a_session_whose_start_lies_far_before_its_activity_is_not_drawn_on_the_days_between() -> None:
+    late = lane("k7w2m9qd0000", [(MORNING + 9 * times.DAY, MORNING + 9 * times.DAY + MINUTE)])
+    moved = replace(late, session=replace(late.session, started_at=MORNING))
+    days = days_of([moved], 11)
+    assert [number for number, day in enumerate(days) if moved in day.sessions] == [0, 9]
+    assert [line for line in shown(days) if "no sessions" in line] == [
+        "Wed 25 Nov to Wed 2 Dec 2026  no sessions", "Fri 4 Dec 2026  no sessions",
+    ]  # fmt: skip
 
 
 def test_days_without_sessions_are_gathered_in_one_line() -> None:

@@ -56,7 +56,7 @@ def command(
             raise UsageError("--since is not for exports of Kioku's", hint="export a part: kioku sessions export RANGE")
         from kioku.cli import restore_command
 
-        how = restore_command.Wish(own=own, force=force, trust=trust, dry_run=dry_run)
+        how = restore_command.HowToRestore(own=own, force=force, trust=trust, dry_run=dry_run)
         if not restore_command.restore(files, folder, how, as_json=as_json):
             click.get_current_context().exit(1)
         return

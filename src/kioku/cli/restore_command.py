@@ -17,7 +17,7 @@ from kioku.words import counted
 _SHOWN = 20
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class HowToRestore(msgspec.Struct, frozen=True, kw_only=True):
     """How exports are to be read: into the person's own store, of another project too, believing what they say."""
 
     own: bool
@@ -26,7 +26,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
 
 
-def restore(files: tuple[str, ...], folder: str | None, wish: Wish, *, as_json: bool) -> bool:
+def restore(files: tuple[str, ...], folder: str | None, wish: HowToRestore, *, as_json: bool) -> bool:
     """Import exports into a project's store, or the person's own. Return whether nothing of them was left out."""
     if not files:
         raise UsageError("no file is named", hint="kioku import kioku FILE")

@@ -44,17 +44,31 @@ class LanesOfDay(NamedTuple):
 
 
 def by_day(found: Sequence[Lane], wanted: Range, calendar: Calendar) -> list[LanesOfDay]:
-    """Return the range's days with what lies in each."""
+    """Return the range's days with the sessions that begin, were active or end in each.
+
+    So one whose start a person moved decades off is drawn there and where it was active, and not on each day between.
+    """
     held: dict[int, list[Lane]] = {}
     for lane in found:
-        first, last = calendar.date_of(lane.since), calendar.date_of(max(lane.since, lane.until - 1))
-        for number in range(max(first, wanted.first).toordinal(), min(last, wanted.last).toordinal() + 1):
+        spans = [(lane.since, lane.since), *lane.stretches, (lane.until - 1, lane.until)]
+        dates = {
+            number
+            for since, until in spans
+            for number in range(*_dates(calendar, max(since, lane.since), max(until - 1, lane.since), wanted))
+        }
+        for number in dates:
             held.setdefault(number, []).append(lane)
     return [
         LanesOfDay(day, *calendar.day(day), assign(held.get(number, ())))
         for number in range(wanted.first.toordinal(), wanted.last.toordinal() + 1)
         for day in (date.fromordinal(number),)
     ]
+
+
+def _dates(calendar: Calendar, since: int, until: int, wanted: Range) -> tuple[int, int]:
+    """Return the first of the range's dates that a stretch lies in, and the one after the last, as ordinals."""
+    first, last = calendar.date_of(since), calendar.date_of(until)
+    return max(first, wanted.first).toordinal(), min(last, wanted.last).toordinal() + 1
 
 
 def screen(days: Sequence[LanesOfDay], calendar: Calendar, width: int, encoding: str = "utf-8") -> list[Line]:
