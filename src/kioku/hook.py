@@ -19,7 +19,6 @@ CLIENTS = ("claude", "codex", "gemini", "cursor", "vscode")
 
 LONGEST_EVENT = 2 << 20  # bytes that are parsed; of a longer event only what comes first, and the call's id
 LONGEST_TEXT = 65_536  # characters of one string
-LONGEST_START_TEXT = 8_192  # bytes of what the assistant is told when it starts
 PATIENCE_S = 1.0  # how long others are waited for before an event goes into a file of its own
 
 # A FIFO must not hold us up, and a link not lead us elsewhere.
@@ -93,7 +92,7 @@ def _handle(arguments: list[str], state: str) -> None:
     }  # fmt: skip
     append(os.path.join(state, "spool", folder_name(root)), encode(record))
     if event.get("name") in ("SessionStart", "sessionStart"):
-        _tell(state, root)
+        _tell(state, root, _client(arguments[0], told), is_shortened=event.get("why") == "compact")
 
 
 def _client(named: str, told: "dict[str, Any]") -> str:
@@ -508,19 +507,17 @@ def _count(state: str, name: str) -> None:
         pass  # nowhere to write: there is nobody to tell either
 
 
-def _tell(state: str, root: str) -> None:
-    """Hand the assistant what the session begins with, where that was made ready from the store that is there now."""
-    try:
-        with open(os.path.join(state, "start", folder_name(root)), "rb") as stream:
-            head, _, told = stream.read(LONGEST_START_TEXT).partition(b"\n")
-        device, inode, store = head.split(b" ", 2)
-        there = os.lstat(store)
-    except (OSError, ValueError):
+def _tell(state: str, root: str, client: str, *, is_shortened: bool) -> None:
+    """Hand the assistant what the session begins with, in the words of its client."""
+    from kioku import telling
+
+    text = telling.hand_over(os.path.join(state, "start", folder_name(root)), root, is_shortened=is_shortened)
+    if not text.strip():
         return
-    text = told.decode("utf-8", "replace")
-    if (device, inode) == (b"%d" % there.st_dev, b"%d" % there.st_ino) and text.strip():
-        answer = {"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}}
-        os.write(1, encode(answer).encode("utf-8", "replace"))
+    answer: dict[str, Any] = {"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}}
+    if client == "cursor":
+        answer = {"additional_context": text}
+    os.write(1, encode(answer).encode("utf-8", "replace"))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class Sessions(msgspec.Struct, forbid_unknown_fields=True):
     range: Annotated[
         str, Meta(description="for totals: today, week, last month, all, 2026-03, 2026-03-01..2026-03-14")
     ] = "week"
-    id: Annotated[str, Meta(description="for show, resume; the beginning is enough")] | None = None
+    id: Annotated[str, Meta(description="for show, resume; the beginning is enough; or current")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
     since: Annotated[str, Meta(description="for list: begun since this day or month")] | None = None
     until: Annotated[str, Meta(description="begun until")] | None = None
@@ -235,6 +235,7 @@ def git_diff(bench: Workbench, wanted: GitDiff, call: Call) -> Outcome:
 def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
     """Answer about recorded sessions."""
     now, store = times.now_ms(), bench.recorder.store()
+    named = bench.recorder.session_id() if wanted.id == "current" else wanted.id
     if wanted.action == "totals":
         from kioku.knowledge import belonging
         from kioku.mcp import totals
@@ -245,7 +246,7 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
         found = totals.found(store, wanted.range, bench.calendar, now=now, modules=modules)
         return Outcome(ToolResult(totals.text(found), totals.structured(found)))
     if wanted.action == "resume":
-        told = resumed(bench, wanted.id, now)
+        told = resumed(bench, named, now)
         return Outcome(ToolResult(told.text, msgspec.structs.asdict(told)))
     if wanted.action == "list":
         first, last = stretch(wanted.since, wanted.until, bench.calendar, now)
@@ -257,7 +258,7 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
         listed = store.read(lambda db: listing(db, fitting, now=now, judge=bench.judge))
         structured = {"sessions": [s.as_json() for s in listed.sessions], "hidden_empty": listed.hidden_empty}
         return Outcome(ToolResult(session_lines(listed, now), structured))
-    session_id = bench.recorder.session_id() if wanted.action == "current" else wanted.id
+    session_id = bench.recorder.session_id() if wanted.action == "current" else named
     if session_id is None:
         return Outcome(
             ToolResult("Name the session: id." if wanted.action == "show" else "No session yet.", is_error=True)

@@ -1,8 +1,8 @@
 """What a session left behind for the next one: what was said, edited and decided, as rows of the store.
 
 Which session that is, is decided by `last`: the one that ended last, unless another that ran at the same time had more
-of the person's work in it. Empty sessions and those in which nothing was asked for or edited are none, nor are those
-that only a file tells of for which the person does not vouch.
+of the person's work in it. Those in which nothing was asked for or edited are left out where there is another; empty
+ones are none, nor are those that only a file tells of for which the person does not vouch.
 """
 
 from collections.abc import Sequence
@@ -47,14 +47,16 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Recap(msgspec.Struct, frozen=True, kw_only=True):
-    """A session with what it left behind, by time. `known` is what stands of all sessions, the newest first.
+    """A session with what it left behind, by time; none where no session has been recorded.
+
+    `known` is what stands of all sessions, the newest first.
 
     `own` tells whether the person's Kioku made the store, or the person adopted it: otherwise nothing of it is the
     person's. `beside` are sessions that ran at the same time. `failed` is the command or tool that failed last of all
     calls.
     """
 
-    session: Session
+    session: Session | None
     said: list[Turn]
     edits: list[Edited]
     known: list[Known]
@@ -79,8 +81,10 @@ def last(
     for row in db.execute(query):
         session = standing(rows.session(row[:-2]), now, judge)
         weight = count(row[-2]) + count(row[-1])
-        if weight and session.id not in without and not (only_ended and session.status == "active"):
+        if session.id not in without and not (only_ended and session.status == "active"):
             found.append((session, weight))
+    if any(weight for _, weight in found):
+        found = [one for one in found if one[1]]
     if not found:
         return None
     newest = max(found, key=lambda one: (one[0].last_activity_at, one[0].id))[0]
@@ -89,8 +93,8 @@ def last(
     return chosen, [session.id for session, _ in beside if session.id != chosen.id]
 
 
-def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = (), *, own: bool) -> Recap:
-    """Return what a session left behind, in a store that is the person's own or not."""
+def recap(db: apsw.Connection, session: Session | None, beside: Sequence[str] = (), *, own: bool) -> Recap:
+    """Return what a session left behind, in a store that is the person's own or not, and what is known."""
     known = [
         Known(text(kind) or "", text(content) or "", str(state), text(id), whole(at) or 0)
         for kind, content, state, id, at in db.execute(
@@ -101,6 +105,8 @@ def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = (), *, 
             (SURE, KNOWN),
         )
     ]
+    if session is None:
+        return Recap(session=None, said=[], edits=[], known=known, beside=[], failed=None, own=own)
     row = rows.by_id(db, session.id)
     said = [] if row is None else discoveries.turns(db, row.seq, TURNS)
     if row is not None and len(said) == TURNS and all(turn.role != "user" for turn in said):
