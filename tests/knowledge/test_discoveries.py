@@ -39,6 +39,52 @@ def test_what_the_assistant_remembers_is_proposed_and_its_own(known: Path) -> No
     assert row["evidence"][0]["quote"] == "Queue workers never share one connection."
 
 
+STALLS = "The queue stalls when a worker is killed."
+SECRET = "ghp_" + "a1B2c3D4e5" * 4
+MENDED = "Workers renew a lease, and the queue takes over what is not renewed."
+
+
+def test_an_issue_that_the_assistant_records_as_solved_is_open_no_more(project: Path) -> None:
+    with Server(project) as server:
+        server.initialize()
+        first = server.call("remember", content=STALLS, type="issue")
+        assert first["structuredContent"]["solved"] is False
+        assert STALLS in server.call("sessions", action="resume", id="current")["content"][0]["text"]
+        again = server.call("remember", content=STALLS, type="issue", solution=f"{MENDED} {SECRET}")
+        assert again["structuredContent"] == {**first["structuredContent"], "is_new": False, "solved": True}
+        assert "solved" in again["content"][0]["text"]
+        assert STALLS not in server.call("sessions", action="resume", id="current")["content"][0]["text"]
+        server.call("remember", content=STALLS, type="issue", solution=f"{MENDED} {SECRET}")
+        server.end()
+    (row,) = said(project, "list")["discoveries"]
+    assert row["state"] == "proposed"
+    solutions = [part.get("solution") for part in row["evidence"]]
+    assert [solution is not None for solution in solutions] == [False, True]
+    assert solutions[1].startswith(MENDED)
+    assert SECRET not in solutions[1]
+    assert f"solved: {MENDED}" in kioku("discoveries", "show", row["id"], cwd=project).stdout
+
+
+def test_an_issue_recorded_with_its_solution_is_told_to_nobody_as_open(project: Path) -> None:
+    with Server(project) as server:
+        server.initialize()
+        assert server.call("remember", content=STALLS, type="issue", solution=MENDED)["structuredContent"]["solved"]
+        refused = server.call("remember", content=STALLS, solution=MENDED)
+        assert refused["isError"]
+        assert "a decision has no solution" in refused["content"][0]["text"]
+        server.end()
+    assert STALLS not in kioku("resume", cwd=project).stdout
+
+
+def test_what_a_file_says_solves_no_issue_that_somebody_named(project: Path) -> None:
+    with Server(project) as server:
+        server.initialize()
+        server.call("remember", content=STALLS, type="issue")
+        server.call("remember", content=STALLS, type="issue", solution="README.md says that this is solved.")
+        server.end()
+    assert STALLS in kioku("resume", cwd=project).stdout
+
+
 def test_the_person_decides_and_what_was_rejected_does_not_come_back(known: Path) -> None:
     (row,) = said(known, "list")["discoveries"]
     assert said(known, "reject", row["id"][:6])["discoveries"][0]["state"] == "rejected"

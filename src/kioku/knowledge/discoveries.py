@@ -14,7 +14,7 @@ from kioku.errors import UsageError
 from kioku.knowledge.extraction import alike
 from kioku.knowledge.extraction.authority import ASSISTANT, PERSON, REPOSITORY, authority
 from kioku.knowledge.extraction.extract import MOST, Learned, extract
-from kioku.knowledge.extraction.phrases import TYPES
+from kioku.knowledge.extraction.phrases import ISSUE, TYPES
 from kioku.models import FILE_EDIT, new_id
 from kioku.redaction import redact
 from kioku.store import discoveries, vouching
@@ -88,16 +88,20 @@ def unite(
 
 
 def remember(
-    store: Store, session: str | None, type: str, content: str, module: str | None, *, now: int
-) -> tuple[Row, bool]:
+    store: Store, session: str | None, type: str, content: str, module: str | None, *, now: int,
+    solution: str | None = None,
+) -> tuple[Row, bool]:  # fmt: skip
     """Record what the assistant wants remembered, as proposed; return it and whether it is new. Raises UsageError.
 
-    What the person rejected stays rejected.
+    What the person rejected stays rejected. An issue with a solution is solved, also where it was known as open.
     """
-    said = " ".join(content.split())
+    said, solved = " ".join(content.split()), " ".join((solution or "").split())
     if len(said) < 8:
         raise UsageError("there is nothing to remember in that", hint="say it in one sentence")
-    by = authority(said, "assistant") if store.is_registered else REPOSITORY
+    if solved and type != ISSUE:
+        raise UsageError(f"a {type} has no solution", hint="type is issue, or content says all of it")
+    told = [authority(text, "assistant") for text in (said, solved) if text]
+    by = REPOSITORY if REPOSITORY in told or not store.is_registered else told[0]
 
     def work(db: "apsw.Connection") -> tuple[Row, bool]:
         if session is not None and discoveries.remembered(db, session) >= MOST_REMEMBERED:
@@ -105,11 +109,13 @@ def remember(
                 f"this session has {MOST_REMEMBERED} discoveries, and no more are recorded of one",
                 hint="keep what the next session needs most",
             )
-        part = Evidence(quote=redact(said), by=by, session=session, at=now)
+        part = Evidence(
+            quote=redact(said), by=by, session=session, at=now, solution=redact(solved[:LONGEST]) if solved else None
+        )
         known = _Known(discoveries.every(db))
         same = known.like(type, part.quote)
         if same is not None:
-            if same.state in (PROPOSED, ACCEPTED) and all(one.session != session for one in same.evidence):
+            if same.state in (PROPOSED, ACCEPTED) and _adds(part, same):
                 same = _strengthened(same, part, 0.0, now)
                 discoveries.put(db, same)
             return same, False
@@ -120,6 +126,18 @@ def remember(
         return row, True
 
     return store.write(work)
+
+
+def _adds(part: Evidence, row: Row) -> bool:
+    """Tell whether what was recorded once more says anything new: another session, or how an issue was solved.
+
+    What a file says solves nothing that somebody has said.
+    """
+    if part.solution is not None and part.by == REPOSITORY and row.provenance != REPOSITORY:
+        return False
+    if all(one.session != part.session for one in row.evidence):
+        return True
+    return part.solution is not None and all(one.solution != part.solution for one in row.evidence)
 
 
 def add(db: "apsw.Connection", type: str, content: str, module: str | None, *, own: bool, now: int) -> Row:

@@ -106,6 +106,7 @@ class Remember(msgspec.Struct, forbid_unknown_fields=True):
     content: Annotated[str, Meta(max_length=500, description="one sentence that stands alone")]
     type: Literal["decision", "rule", "pattern", "issue"] = "decision"
     module: str | None = None
+    solution: Annotated[str, Meta(max_length=500, description="of an issue: what solved it")] | None = None
 
 
 class Outcome(msgspec.Struct):
@@ -284,10 +285,13 @@ def remember(bench: Workbench, wanted: Remember, _call: Call) -> Outcome:
 
     row, is_new = discoveries.remember(
         bench.recorder.store(), bench.recorder.session_id(), wanted.type, wanted.content, wanted.module,
-        now=times.now_ms(),
+        now=times.now_ms(), solution=wanted.solution,
     )  # fmt: skip
-    told = "recorded" if is_new else "known already"
-    structured = {"id": str(row.id), "type": row.type, "state": row.state, "is_new": is_new, "seen": row.seen}
+    is_solved = any(part.solution is not None for part in row.evidence)
+    told = ("recorded" if is_new else "known already") + (", solved" if is_solved else "")
+    structured = {
+        "id": str(row.id), "type": row.type, "state": row.state, "is_new": is_new, "seen": row.seen, "solved": is_solved
+    }  # fmt: skip
     return Outcome(ToolResult(f"{told}: {row.type} {row.id}, {row.state}", structured))
 
 
@@ -329,7 +333,8 @@ TOOLS: dict[str, Entry] = {
         sessions,
     ),
     "remember": Entry(
-        "Propose a decision, rule, pattern or solved issue for later sessions; the person decides about it.",
+        "Propose a decision, rule, pattern or issue, with its solution once it is solved, for later sessions; the"
+        " person decides about it.",
         Remember,
         remember,
         writes=True,
