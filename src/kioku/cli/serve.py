@@ -120,9 +120,10 @@ def _afterwards(store: Store, where: Project, values: Settings, is_ending: bool)
 
 
 def _stop_children() -> None:
-    """End every child process, if any was ever started."""
-    children = sys.modules.get("kioku.workspace.children")
-    if children is not None:
+    """End every child process, if any was ever started, and let no other start."""
+    if "kioku.workspace.children" in sys.modules:
+        from kioku.workspace import children  # waits for a thread that is just importing it, and has not defined all
+
         children.kill_all()
 
 
