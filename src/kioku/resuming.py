@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from kioku import telling
 from kioku.errors import KiokuError
-from kioku.hook import folder_name, make_private, user_folder
-from kioku.knowledge.resume import Resume, prepared, resume
+from kioku.hook import user_folder
+from kioku.knowledge.resume import Line, Resume, prepared, resume
 from kioku.project import Project
 from kioku.redaction import redact
 from kioku.reports import recap as recaps
 from kioku.reports import sessions as reports
 from kioku.reports.sessions import Judge
+from kioku.spooling import folder_name, make_private
 from kioku.store.store import Store
 from kioku.workspace.plain_files import replace_plain
 from kioku.workspace.uncommitted import DEADLINE_S, tree
@@ -137,16 +138,16 @@ def _text(
     branch = None if recap.session is None else recap.session.branch
     names = [] if git_deadline_s is None else moving_files(root, [branch])
     # Before git is asked: what changes meanwhile counts as changed.
-    watched = [(name, telling.status(name)) for name in names]
+    watched = [(name, telling.status(name)) for name in names if redact(name) == name]
     here = None if git_deadline_s is None else tree(root, branch, deadline_s=git_deadline_s)
     lines = prepared(recap, here, _seeing(root), budget=budget, now=now)
-    return telling.lay_down(
-        store.path, watched,
-        [
-            (line.when, redact(line.text), redact(line.tail), [(path, redact(shown)) for path, shown in line.files])
-            for line in lines
-        ],
-    )  # fmt: skip
+    return telling.lay_down(store.path, watched, [told for line in lines if (told := _told(line)) is not None])
+
+
+def _told(line: Line) -> "telling.Told | None":
+    """Return a line as it may lie in a file: one that a secret is the name of cannot be looked for, and is left out."""
+    files = [(path, redact(shown)) for path, shown in line.files if redact(path) == path]
+    return None if line.files and not files else (line.when, redact(line.text), redact(line.tail), files)
 
 
 def _read(path: str) -> bytes | None:

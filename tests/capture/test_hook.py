@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kioku import hook, telling
+from kioku import hook, spooling, telling
 from kioku.capture import prepare, spool
 from tests.support import PATIENCE_S, Clock, read_only
 
@@ -285,7 +285,7 @@ def ready(state: Path, where: Path, *lines: "telling.Told", watched: Sequence[Pa
     store.touch()
     named = [(str(path), telling.status(str(path))) for path in watched]
     (state / "start").mkdir(parents=True, exist_ok=True)
-    (state / "start" / hook.folder_name(str(where))).write_bytes(telling.lay_down(str(store), named, lines))
+    (state / "start" / spooling.folder_name(str(where))).write_bytes(telling.lay_down(str(store), named, lines))
     return store
 
 
@@ -354,7 +354,7 @@ def test_a_conversation_that_was_shortened_is_told_what_holds_and_not_what_the_o
 def test_what_was_laid_down_in_another_form_or_cut_off_is_not_told(marked: Path, state: Path) -> None:
     store = ready(state, marked)
     status = store.lstat()
-    file = state / "start" / hook.folder_name(str(marked))
+    file = state / "start" / spooling.folder_name(str(marked))
     for form in (
         f"{status.st_dev} {status.st_ino} {store}\n[A record]\nLast asked: x",
         f"{status.st_dev}",

@@ -125,6 +125,19 @@ def test_the_text_made_ready_tells_of_no_file_and_no_branch_that_is_gone_since(p
     assert "Last session: " in text
 
 
+def test_a_file_with_a_secret_in_its_name_is_not_laid_down_for_the_hook(project: Path, home: Path) -> None:
+    on_a_branch(project, "cache-work")
+    begin(project)
+    work(project)
+    (project / "cache.py").unlink()
+    secret = "ghp_" + "a1B2c3D4e5" * 4
+    (project / f"{secret}.py").write_text("")
+    kioku("status", cwd=project)
+    assert "not committed" not in told_at_start(project)
+    assert "Make the cache forget" in told_at_start(project)
+    assert not any(secret.encode() in path.read_bytes() for path in (home / ".local/state/kioku/start").iterdir())
+
+
 def test_another_worktree_is_told_of_the_session_and_of_no_branch_that_is_checked_out_elsewhere(project: Path) -> None:
     on_a_branch(project, "cache-work")
     other = project.with_name("other")
