@@ -397,6 +397,67 @@ def test_what_only_lets_the_assistant_go_on_is_no_goal(nod: str) -> None:
     assert rules.goal(recap(("user", "Add a cache"), ("user", nod))) == '"Add a cache"'
 
 
+def test_a_last_request_that_does_not_tell_what_it_is_about_has_the_one_before_it_beside_it() -> None:
+    wanted = "Make the cache forget all of its entries after an hour"
+    said = [
+        ("user", "Use another colour for the whole of the chart"),
+        ("user", wanted),
+        ("user", "yes"),
+        ("user", "push"),
+    ]
+    lines = text_of(recap(*said, ("assistant", "Pushed."))).splitlines()
+    assert lines[2:4] == ['The person last asked: "push"', f'Before that, the person asked: "{wanted}"']
+    assert "Before that" not in text_of(recap(*said[:2]))
+    assert "Before that" not in text_of(recap(("user", "push")))
+    assert "Asked before that" in text_of(recap(*said, own=False))
+
+
+def test_a_command_of_the_clients_answers_no_question() -> None:
+    asked = ("assistant", "Shall I push it?")
+    for given in ("/exit", "/clear", "[Request interrupted by user]", "<command-name>/exit</command-name>"):
+        assert rules.question(recap(asked, ("user", given))) == '"Shall I push it?"'
+    for given in ("ok", "```\nx = 1\n```", "/home is where it is"):
+        assert rules.question(recap(asked, ("user", given))) is None
+
+
+def test_what_was_decided_in_the_session_and_since_comes_before_what_was_long_ago() -> None:
+    long_ago, since = NOW - 30 * 86_400_000, NOW - 7_000_000
+    known = [
+        Known("decision", "proposed since", "proposed", None, since),
+        Known("decision", "accepted since", "accepted", None, since - 1),
+        Known("decision", "proposed long ago", "proposed", None, long_ago),
+        Known("decision", "accepted long ago", "accepted", None, long_ago - 1),
+    ]
+    lines = [line.partition(": ")[2] for line in text_of(recap(known=known)).splitlines() if "ecided" in line]
+    assert lines == ['"accepted since"', '"proposed since"', '"accepted long ago"', '"proposed long ago"']
+
+
+def test_many_long_paths_leave_room_for_what_was_decided() -> None:
+    edits = [Edited(f"src/{'long' * 30}{n}.py", n) for n in range(9)]
+    known = [Known("decision", f"decision {n} of the four", "accepted", None, 2) for n in range(4)]
+    text = text_of(recap(("user", "Add a cache"), edits=edits, known=known))
+    assert all(f"decision {n} of the four" in text for n in range(4))
+    assert "8.py" in text
+    assert "5.py" not in text
+
+
+def test_what_is_learned_today_of_old_sessions_is_no_newer_for_that(project: Path) -> None:
+    begin(project)
+    work(project)
+    kioku("status", cwd=project)
+    names = "id, type, content, confidence, state, provenance, created_at, updated_at, evidence"
+    with apsw.Connection(str(project / ".context" / "sessions.db")) as db:
+        told = (("a", "Said long ago.", 1_000, NOW), ("b", "Said lately.", NOW - 5, NOW - 4), ("c", "Odd.", "x", 1))
+        for id, content, at, learned in told:
+            evidence = json.dumps([{"quote": content, "by": "assistant", "at": at}, "no object", 7])
+            row = (id, "decision", content, 0.9, "proposed", "assistant", 1, learned, evidence)
+            db.execute(f"INSERT INTO discoveries ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        db.execute("UPDATE discoveries SET evidence = evidence || ']' WHERE id = 'c'")  # no JSON at all
+    text = kioku("resume", cwd=project).stdout
+    assert text.index("Said lately.") < text.index("Said long ago.")
+    assert "Odd." in text
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [("ERROR handling in the parser must be mended", None), ("INFO level should be the default", None),
@@ -488,7 +549,7 @@ def test_accepted_decisions_come_first_and_proposed_ones_say_so() -> None:
 
 def test_a_small_budget_keeps_what_is_needed_most() -> None:
     edits = [Edited(f"src/{'long' * 20}{n}.py", n) for n in range(8)]
-    text = text_of(recap(("user", "Add a cache"), edits=edits), budget=90)
+    text = text_of(recap(("user", "Add a cache"), edits=edits), budget=80)
     assert "Add a cache" in text
     assert "Last edited" not in text
 

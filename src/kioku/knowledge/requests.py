@@ -14,6 +14,8 @@ from kioku.store.discoveries import Turn
 
 _QUESTIONS: Final = 3
 _LAST_SENTENCES: Final = 4
+_FEW_WORDS: Final = 4  # of a request that does not tell what it is about, such as "commit and push"
+_FEW_BYTES: Final = 40  # and no more than this; not every script divides words
 _LONGEST_NOTICE: Final = 300  # characters
 
 # What a person says to let the assistant go on, in several languages: no goal.
@@ -67,7 +69,7 @@ def request(text: str) -> str | None:
     text = text.strip()
     if _COMMAND.match(text):
         return None
-    plain = _FENCED.sub("\n", untagged(_ELEMENT.sub(r"‹\1›", text))).strip()
+    plain = _plain(text)
     if not plain or plain.startswith(_NOT_THE_PERSONS):
         return None
     written = [line for line in plain.splitlines() if line.strip() and not _LOG_LINE.match(line)]
@@ -83,14 +85,47 @@ def request(text: str) -> str | None:
     return " ".join(lines)
 
 
-def last_request(said: Sequence[Turn]) -> str | None:
-    """Return the last thing that the person asked for; what only lets the assistant go on is none."""
-    found = (request(turn.text) for turn in reversed(said) if turn.role == "user")
-    return next((text for text in found if text is not None), None)
+def last_requests(said: Sequence[Turn]) -> list[str]:
+    """Return the last thing that the person asked for, and before it what that is about, if it is a word or two.
+
+    What only lets the assistant go on is none.
+    """
+    found = (asked for turn in reversed(said) if turn.role == "user" and (asked := request(turn.text)) is not None)
+    last = next(found, None)
+    if last is None:
+        return []
+    about = None if _is_telling(last) else next(filter(_is_telling, found), None)
+    return [last] if about is None else [about, last]
+
+
+def _is_telling(asked: str) -> bool:
+    return len(asked.split()) > _FEW_WORDS or len(asked.encode()) > _FEW_BYTES
+
+
+def _spoken(said: Sequence[Turn]) -> Sequence[Turn]:
+    """Return what was said, without the commands and notes of a client's that came after all words."""
+    end = len(said)
+    while end and said[end - 1].role == "user" and _is_the_clients(said[end - 1].text.strip()):
+        end -= 1
+    return said[:end]
+
+
+def _is_the_clients(text: str) -> bool:
+    return _COMMAND.match(text) is not None or text.startswith(_NOT_THE_PERSONS) or not _unwrapped(text)
+
+
+def _plain(text: str) -> str:
+    """Return text without code and without what a client wrapped around it."""
+    return _FENCED.sub("\n", _unwrapped(text)).strip()
+
+
+def _unwrapped(text: str) -> str:
+    return untagged(_ELEMENT.sub(r"‹\1›", text)).strip()
 
 
 def open_questions(said: Sequence[Turn]) -> list[str]:
     """Return the questions with which the assistant ended, in order, if the person has not answered."""
+    said = _spoken(said)
     if not said or said[-1].role == "user":
         return []
     last = sentences(said[-1].text)[-_LAST_SENTENCES:]
@@ -102,6 +137,7 @@ def notice(said: Sequence[Turn]) -> str | None:
 
     A client's notice is all there is of such a turn: an assistant that speaks of limits has more to say.
     """
+    said = _spoken(said)
     if not said or said[-1].role == "user":
         return None
     text = said[-1].text.strip().replace("’", "'")
@@ -110,5 +146,4 @@ def notice(said: Sequence[Turn]) -> str | None:
 
 def sentences(text: str) -> list[str]:
     """Divide what an assistant said into sentences, without code."""
-    plain = _FENCED.sub("\n", untagged(_ELEMENT.sub(r"‹\1›", text)))
-    return [sentence.strip(" *_#-") for sentence in _SENTENCE.split(plain) if sentence.strip(" *_#-")]
+    return [sentence.strip(" *_#-") for sentence in _SENTENCE.split(_plain(text)) if sentence.strip(" *_#-")]

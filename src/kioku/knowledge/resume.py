@@ -38,6 +38,7 @@ NOTHING: Final = "Nothing to go on with has been recorded here yet."
 _GOAL: Final = 400  # characters
 _LINE: Final = 200
 _FILES: Final = 8
+_SHARE_OF_FILES: Final = 3  # they have at most one part in so many of the room
 _SHOWN: Final = 4  # decisions, and issues
 _LEAST: Final = 24  # bytes, below which nothing is said by a line
 _ENOUGH_FOR_A_GOAL: Final = 100  # bytes
@@ -111,8 +112,8 @@ def prepared(recap: Recap, tree: Tree | None, exists: Exists, *, budget: float, 
 
 def goal(recap: Recap) -> str | None:
     """Return the last thing that the person asked for; what only lets the assistant go on is none."""
-    asked = requests.last_request(recap.said)
-    return None if asked is None else _quoted(asked, _GOAL)
+    asked = requests.last_requests(recap.said)
+    return _quoted(asked[-1], _GOAL) if asked else None
 
 
 def question(recap: Recap) -> str | None:
@@ -152,23 +153,26 @@ def fitting(lines: Iterable[Line], budget: float) -> list[Line]:
 def _lines(recap: Recap, tree: Tree | None, exists: Exists, budget: float, now: int, *, prepared: bool) -> list[Line]:
     """Return what there is to say, in the order of the text."""
     foreign = [] if recap.own else [Line(-1, FOREIGN, telling.ALWAYS)]
-    paths = [edit.path for edit in recap.edits if exists(edit.path)][-_FILES:]
+    paths = _latest([edit.path for edit in recap.edits if exists(edit.path)], _room(budget, foreign))
     last = next((said for said in reversed(recap.said) if said.role == "assistant"), None)
     decided = [known for known in recap.known if known.type == "decision"]
-    decided.sort(key=lambda known: known.state != "accepted")
     issues = [known for known in recap.known if known.type == "issue"]
+    begun = 0 if recap.session is None else recap.session.started_at
+    for found in (decided, issues):  # in the session and since first
+        found.sort(key=lambda known: (known.at < begun, known.state != "accepted"))
     *earlier, latest = ["", *requests.open_questions(recap.said)]
     lines = [
         *foreign,
         *_head(recap, tree, now, prepared=prepared),
         Line(0, _asked(recap, _room(budget, foreign))),
-        Line(5, _unrecorded(recap)),
-        *(Line(4, _open(asked)) for asked in earlier),
+        Line(3, _before(recap)),
+        Line(6, _unrecorded(recap)),
+        *(Line(5, _open(asked)) for asked in earlier),
         Line(2, _open(latest)),
         Line(8, _done(recap)),
         Line(7, _closing(last.text) if last is not None and requests.notice(recap.said) is None else ""),
-        Line(3, "Last edited, in order: " if paths else "", files=tuple((path, _path(path)) for path in paths)),
-        Line(6, f"The last call failed: {_quoted(recap.failed, _LINE)}" if recap.failed else ""),
+        Line(4, "Last edited, in order: " if paths else "", files=tuple((path, _path(path)) for path in paths)),
+        Line(9, f"The last call failed: {_quoted(recap.failed, _LINE)}" if recap.failed else ""),
     ]
     for word, rank, found in (("Decided", 20, decided), ("Issue", 25, issues)):
         for place, known in enumerate(found[:_SHOWN]):
@@ -202,6 +206,22 @@ def _asked(recap: Recap, room: int) -> str:
         return ""
     who = "The person last asked" if recap.own else "Asked last"
     return _cut(f"{who}: {asked}", max(room // 2, min(room, _ENOUGH_FOR_A_GOAL)))
+
+
+def _before(recap: Recap) -> str:
+    asked = requests.last_requests(recap.said)
+    if len(asked) < 2:
+        return ""
+    who = "Before that, the person asked" if recap.own else "Asked before that"
+    return f"{who}: {_quoted(asked[0], _LINE)}"
+
+
+def _latest(paths: list[str], room: int) -> list[str]:
+    """Return the last of some paths, no more than leave most of the room to the other lines, and at least one."""
+    kept = paths[-_FILES:]
+    while len(kept) > 1 and sum(len(_path(path).encode()) + 2 for path in kept) * _SHARE_OF_FILES > room:
+        del kept[0]
+    return kept
 
 
 def _open(asked: str) -> str:
@@ -267,16 +287,16 @@ def _closing(text: str) -> str:
 
 def _uncommitted(tree: Tree | None, exists: Exists, now: int, *, prepared: bool) -> Line:
     if tree is None or (tree.branch is None and tree.uncommitted is None):
-        return Line(9, "")
+        return Line(10, "")
     where = f"on branch {_path(tree.branch)}" if tree.branch else "on no branch"
     head = f"{f'At {times.local_text(now)}' if prepared else 'Now'}: {where}"
     if not tree.uncommitted:
-        return Line(9, head if tree.uncommitted is None else f"{head}, nothing uncommitted", telling.STANDING)
+        return Line(10, head if tree.uncommitted is None else f"{head}, nothing uncommitted", telling.STANDING)
     more = len(tree.uncommitted) + tree.others - _FILES
     # A file that is gone already was deleted: that, too, is not committed.
     files = tuple((path if exists(path) else "", _path(path)) for path in tree.uncommitted[:_FILES])
     tail = f" and {more} more" if more > 0 else ""
-    return Line(9, f"{head}, not committed: ", telling.STANDING, tail, files)
+    return Line(10, f"{head}, not committed: ", telling.STANDING, tail, files)
 
 
 def _beside(recap: Recap) -> str:

@@ -37,7 +37,7 @@ class Edited(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """A discovery that stands."""
+    """A discovery that stands, and when it was last said or accepted."""
 
     type: str
     content: str
@@ -97,13 +97,7 @@ def recap(db: apsw.Connection, session: Session | None, beside: Sequence[str] = 
     """Return what a session left behind, in a store that is the person's own or not, and what is known."""
     known = [
         Known(text(kind) or "", text(content) or "", str(state), text(id), whole(at) or 0)
-        for kind, content, state, id, at in db.execute(
-            """SELECT type, content, state, session_id, updated_at FROM discoveries
-               WHERE (state = 'accepted' OR (state = 'proposed' AND confidence >= ? AND provenance <> 'repository'))
-                 AND NOT (type = 'issue' AND coalesce(evidence, '') LIKE '%"solution":"%')
-               ORDER BY updated_at DESC, id LIMIT ?""",
-            (SURE, KNOWN),
-        )
+        for kind, content, state, id, at in db.execute(_KNOWN, (SURE, KNOWN))
     ]
     if session is None:
         return Recap(session=None, said=[], edits=[], known=known, beside=[], failed=None, own=own)
@@ -134,6 +128,18 @@ def stamp(db: apsw.Connection) -> str:
     known = db.execute("SELECT count(*), max(updated_at) FROM discoveries")
     return " ".join(map(str, (*(ended.fetchone() or ()), *(known.fetchone() or ()))))
 
+
+# When it was said, or the person accepted it: what is learned of old sessions today is no newer for that.
+_KNOWN = """
+SELECT type, content, state, session_id,
+  max(coalesce((SELECT max(part.value ->> '$.at')
+                FROM json_each(CASE WHEN json_valid(d.evidence) THEN d.evidence ELSE '[]' END) part
+                WHERE part.type = 'object' AND typeof(part.value ->> '$.at') = 'integer'), created_at),
+      CASE state WHEN 'accepted' THEN updated_at ELSE 0 END) AS at
+FROM discoveries d
+WHERE (state = 'accepted' OR (state = 'proposed' AND confidence >= ? AND provenance <> 'repository'))
+  AND NOT (type = 'issue' AND coalesce(evidence, '') LIKE '%"solution":"%')
+ORDER BY at DESC, updated_at DESC, id LIMIT ?"""
 
 _LAST_CALL = """
 SELECT r.ok, t.text, r.detail FROM sessions s JOIN runs u ON u.session = s.seq
