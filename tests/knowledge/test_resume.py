@@ -606,6 +606,25 @@ def test_the_last_goal_is_told_however_long_the_assistant_has_spoken_since(proje
     assert "Make the cache forget entries after an hour" in kioku("resume", cwd=project).stdout
 
 
+def test_a_conversation_that_goes_on_after_a_silence_keeps_its_goal(project: Path, tmp_path: Path) -> None:
+    begin(project)
+    words = [
+        ("user", "Make the cache forget entries after an hour"),
+        ("assistant", [{"type": "text", "text": "Go on?"}]),
+    ]
+    file = conversation(project, tmp_path / "talk", words)
+    lines = file.read_text().splitlines()
+    later = [json.loads(line) for line in conversation(project, tmp_path / "later", [("user", "yes"), *words[1:]])
+             .read_text().splitlines()]  # fmt: skip
+    for number, line in enumerate(later):
+        line |= {"uuid": f"later-{number}", "timestamp": f"2026-03-05T10:00:{number:02}.000Z"}
+    file.write_text("\n".join([*lines, *map(json.dumps, later)]) + "\n")
+    assert kioku("import", "claude", str(file), cwd=project).returncode == 0
+    listed = json.loads(kioku("sessions", "list", "--json", cwd=project).stdout)["sessions"]
+    assert [one["continues"] for one in listed if one["client"] == "claude-code"] == [listed[1]["id"], None]
+    assert "Make the cache forget entries after an hour" in kioku("resume", cwd=project).stdout
+
+
 def test_what_a_prompt_holds_between_tags_is_left_out_and_tags_alone_are_no_goal() -> None:
     found = recap(("user", "<a>" * 6_600), ("user", "<pasted>a log</pasted> Mend the parser"), ("assistant", "Done."))
     assert rules.goal(found) == '"Mend the parser"'

@@ -22,6 +22,7 @@ SURE = 0.8  # from where on what nobody has decided about is told
 TURNS = 40  # of a session, the last
 ASKED = 3  # of the person's, where the assistant alone has spoken since
 LOOKED_BACK = 2_000  # turns, for those
+SESSIONS_BEFORE = 3  # that a session goes on with
 LONGEST = 20_000  # characters of a turn
 EDITS = 40
 KNOWN = 200
@@ -104,8 +105,8 @@ def recap(db: apsw.Connection, session: Session | None, beside: Sequence[str] = 
     row = rows.by_id(db, session.id)
     said = [] if row is None else discoveries.turns(db, row.seq, TURNS)
     if row is not None and len(said) == TURNS and all(turn.role != "user" for turn in said):
-        earlier = discoveries.turns(db, row.seq, LOOKED_BACK)[:-TURNS]
-        said = [*[turn for turn in earlier if turn.role == "user"][-ASKED:], *said]
+        said = [*_asked(discoveries.turns(db, row.seq, LOOKED_BACK)[:-TURNS]), *said]
+    said = [*_asked_before(db, session, sum(turn.role == "user" for turn in said)), *said]
     edits = db.execute(
         """SELECT path, last_at FROM session_files WHERE session_id = ? AND edits > 0
            ORDER BY last_at DESC, path LIMIT ?""",
@@ -116,6 +117,26 @@ def recap(db: apsw.Connection, session: Session | None, beside: Sequence[str] = 
         session=session, said=said, edits=[Edited(str(path), int(at)) for path, at in edits][::-1], known=known,
         beside=list(beside), failed=_failed(db, session.id), own=own,
     )  # fmt: skip
+
+
+def _asked(said: Sequence[Turn]) -> list[Turn]:
+    return [turn for turn in said if turn.role == "user"][-ASKED:]
+
+
+def _asked_before(db: apsw.Connection, session: Session, asked: int) -> list[Turn]:
+    """Return what the person asked in the sessions that one goes on with, where in it only so much was asked.
+
+    A conversation that goes on after a long silence is another session, and its goal that of the one before.
+    """
+    found: list[Turn] = []
+    earlier = session.continues
+    for _ in range(SESSIONS_BEFORE):
+        row = None if earlier is None or asked + len(found) >= ASKED else rows.by_id(db, earlier)
+        if row is None:
+            break
+        found = [*_asked(discoveries.turns(db, row.seq, LOOKED_BACK)), *found]
+        earlier = row.session.continues
+    return found
 
 
 def stamp(db: apsw.Connection) -> str:
