@@ -18,6 +18,7 @@ from kioku.redaction import redact
 from kioku.reports import recap as recaps
 from kioku.reports import sessions as reports
 from kioku.reports.sessions import Judge
+from kioku.settings import is_excluded
 from kioku.spooling import folder_name, make_private
 from kioku.store.store import Store
 from kioku.workspace.plain_files import replace_plain
@@ -101,9 +102,19 @@ def _path(root: str) -> str:
 
 
 def prepare(
-    store: Store, where: Project, *, budget: float, now: int, judge: Judge, git_deadline_s: float = DEADLINE_S
+    store: Store,
+    where: Project,
+    *,
+    budget: float,
+    now: int,
+    judge: Judge,
+    exclude: Sequence[str] = (),
+    git_deadline_s: float = DEADLINE_S,
 ) -> None:
-    """Make ready what hooks hand over when a session begins, unless nothing ended since. Raises nothing."""
+    """Make ready what hooks hand over when a session begins, unless nothing ended since. Raises nothing.
+
+    Nothing is made for a worktree in one of the folders `exclude`.
+    """
     try:
         if not store.is_registered:
             discard(where)
@@ -116,6 +127,8 @@ def prepare(
         recap = _recap(store, now, judge, only_ended=True)
         make_private(os.path.join(user_folder("state"), START))
         for root in _roots(where):
+            if is_excluded(root, exclude):
+                continue
             is_here = root == where.workdir
             mark = stamp if is_here else _ELSEWHERE + stamp
             if _read(f"{_path(root)}.of") not in (mark, stamp):

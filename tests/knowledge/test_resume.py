@@ -155,6 +155,21 @@ def test_another_worktree_is_told_of_the_session_and_of_no_branch_that_is_checke
     assert "on branch cache-work" in told_at_start(project)
 
 
+def test_nothing_is_made_ready_for_a_worktree_that_is_never_recorded(
+    project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_branch(project, "cache-work")
+    other = project.with_name("secret-worktree")
+    monkeypatch.setenv("KIOKU_CAPTURE_EXCLUDE", str(other))
+    git(project, "worktree", "add", "-q", str(other), "main")
+    begin(project)
+    work(project)
+    kioku("status", cwd=project)
+    ready = [path.name for path in (home / ".local/state/kioku/start").iterdir()]
+    assert len(ready) == 2
+    assert not any("secret-worktree" in name for name in ready)
+
+
 def test_what_is_ready_for_a_worktree_that_is_gone_goes_with_what_it_quotes(project: Path, home: Path) -> None:
     on_a_branch(project, "cache-work")
     other = project.with_name("other")

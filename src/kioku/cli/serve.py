@@ -115,8 +115,9 @@ def _afterwards(store: Store, where: Project, values: Settings, is_ending: bool)
             indexing.catch_up(store, most_ms=LONGEST_INDEXING_MS)
     budget, judge = values.number(settings.RESUME_BUDGET), lease.judge(where.run_dir)
     resuming.prepare(
-        store, where, budget=budget, now=times.now_ms(), judge=judge, git_deadline_s=LONGEST_WAIT_FOR_GIT_S
-    )
+        store, where, budget=budget, now=times.now_ms(), judge=judge, exclude=values.texts("capture.exclude"),
+        git_deadline_s=LONGEST_WAIT_FOR_GIT_S,
+    )  # fmt: skip
 
 
 def _stop_children() -> None:
