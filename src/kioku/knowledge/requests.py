@@ -99,7 +99,7 @@ def last_requests(said: Sequence[Turn]) -> list[str]:
 
 
 def _is_telling(asked: str) -> bool:
-    return len(asked.split()) > _FEW_WORDS or len(asked.encode()) > _FEW_BYTES
+    return len(asked.split()) > _FEW_WORDS or len(asked.encode("utf-8", "replace")) > _FEW_BYTES
 
 
 def _spoken(said: Sequence[Turn]) -> Sequence[Turn]:
