@@ -613,6 +613,25 @@ def test_a_branch_that_was_merged_is_not_named_any_more(project: Path) -> None:
     assert "not committed: new.py" in text
 
 
+def test_the_trunk_that_a_new_branch_grows_from_is_neither_merged_nor_gone(project: Path) -> None:
+    on_a_branch(project, "cache-work")
+    found = tree(str(project), "main")
+    assert "on branch main," in text_of(recap(("user", "Add a cache"), branch="main"), found)
+    git(project, "branch", "-q", "-D", "main")
+    found = tree(str(project), "main")
+    assert "on a branch that was merged or deleted since" in text_of(recap(branch="main"), found)
+
+
+def test_where_no_branch_is_checked_out_the_commit_is_told(project: Path) -> None:
+    on_a_branch(project, "cache-work")
+    git(project, "checkout", "-q", "--detach")
+    found = tree(str(project), "detached:1234567")
+    text = text_of(recap(("user", "Add a cache"), branch="detached:1234567"), found)
+    assert "codex, on no branch, at commit 1234567, until" in text
+    assert "Now: on no branch, at commit " in text
+    assert "merged or deleted" not in text
+
+
 def test_the_last_goal_is_told_however_long_the_assistant_has_spoken_since(project: Path, tmp_path: Path) -> None:
     begin(project)
     words: list[tuple[str, Any]] = [("user", "Make the cache forget entries after an hour")]

@@ -18,6 +18,7 @@ from kioku.errors import UsageError
 from kioku.knowledge import requests, scoring
 from kioku.words import counted
 from kioku.workspace.untrusted_text import one_line
+from kioku.workspace.worktree import DETACHED
 
 if TYPE_CHECKING:
     from kioku.reports.recap import Recap
@@ -246,7 +247,7 @@ def _head(recap: Recap, tree: Tree | None, now: int, *, prepared: bool) -> list[
     is_known = tree is not None or not prepared
     on = ""
     if session.branch and is_known and not (tree is not None and tree.is_gone):
-        on = f", on branch {_path(session.branch)}"
+        on = f", {_checked_out(session.branch)}"
     elif session.branch and is_known:
         on = ", on a branch that was merged or deleted since"
     if session.status == "active":
@@ -288,7 +289,7 @@ def _closing(text: str) -> str:
 def _uncommitted(tree: Tree | None, exists: Exists, now: int, *, prepared: bool) -> Line:
     if tree is None or (tree.branch is None and tree.uncommitted is None):
         return Line(10, "")
-    where = f"on branch {_path(tree.branch)}" if tree.branch else "on no branch"
+    where = _checked_out(tree.branch)
     head = f"{f'At {times.local_text(now)}' if prepared else 'Now'}: {where}"
     if not tree.uncommitted:
         return Line(10, head if tree.uncommitted is None else f"{head}, nothing uncommitted", telling.STANDING)
@@ -297,6 +298,14 @@ def _uncommitted(tree: Tree | None, exists: Exists, now: int, *, prepared: bool)
     files = tuple((path if exists(path) else "", _path(path)) for path in tree.uncommitted[:_FILES])
     tail = f" and {more} more" if more > 0 else ""
     return Line(10, f"{head}, not committed: ", telling.STANDING, tail, files)
+
+
+def _checked_out(branch: str | None) -> str:
+    if branch is None:
+        return "on no branch"
+    if branch.startswith(DETACHED):
+        return f"on no branch, at commit {_path(branch.removeprefix(DETACHED))}"
+    return f"on branch {_path(branch)}"
 
 
 def _beside(recap: Recap) -> str:

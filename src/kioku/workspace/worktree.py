@@ -12,6 +12,7 @@ import msgspec
 
 from kioku.errors import ToolError
 
+DETACHED = "detached:"  # and a short hash, where no branch is checked out: no branch can be called so
 _SMALL = 64 * 1024
 
 
@@ -91,7 +92,7 @@ def read_branch(root: str) -> str | None:
         usable = 0 < len(branch) <= 255 and branch.isprintable() and branch != ".invalid"  # .invalid: reftable
         return branch if usable else None
     if len(line) in (40, 64) and set(line) <= set("0123456789abcdef"):
-        return f"detached:{line[:7]}"
+        return f"{DETACHED}{line[:7]}"
     return None
 
 
