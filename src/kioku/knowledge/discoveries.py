@@ -75,16 +75,22 @@ def unite(
     *,
     auto_accept: float | None,
     now: int,
-) -> None:
-    """Unite what sessions taught, given by their ids and whether they are the person's own, with what is known."""
+) -> set[str]:
+    """Unite what sessions taught, given by their ids and whether they are the person's own, with what is known.
+
+    Returns the ids of what is new or was strengthened.
+    """
+    changed: set[str] = set()
     if not taught:
-        return
+        return changed
     known = _Known(discoveries.every(db))
     for session, learned, own in taught:
         for row, successions in known.unite(session, learned, own=own, auto_accept=auto_accept, now=now):
             discoveries.put(db, row)
             for old, new in successions:
                 discoveries.propose_succession(db, old, new)
+            changed.add(row.id)
+    return changed
 
 
 def remember(
