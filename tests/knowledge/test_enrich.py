@@ -520,6 +520,29 @@ def test_a_list_that_cannot_be_changed_safely_is_left_and_named_and_the_rest_is_
     assert (told.returncode, reason in told.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("empty", ["~ # mine", "null  # mine", "{}  # mine", "{ }   #mine", "# mine", "~", "{}"])
+def test_a_comment_behind_nothing_stays_with_its_key_and_what_is_written_goes_again(
+    store: Store, project: Path, empty: str
+) -> None:
+    file(project).write_text(f"modules:\n  queue: {empty}\n  web: {{}}\n")
+    assert len(run(store, project).added) > 0
+    key = next(line for line in file(project).read_text().splitlines() if line.startswith("  queue:"))
+    assert key.partition("#")[2] == empty.partition("#")[2]
+    everything_rejected(store)
+    done = run(store, project)
+    assert (done.edited, [line for line in file(project).read_text().splitlines() if "id:" in line]) == ([], [])
+    assert project_yaml.load(str(file(project))).modules.keys() == {"queue", "web"}
+
+
+@pytest.mark.parametrize(("modules", "reason"), [("[queue, web]", "is a list"), ("none", "is a single text")])
+def test_modules_that_are_none_are_named_as_what_they_are(
+    store: Store, project: Path, modules: str, reason: str
+) -> None:
+    file(project).write_text(f"modules: {modules}\n")
+    done = run(store, project)
+    assert {one.reason for one in done.skipped} == {f"modules {reason}: make it keys, one for each module"}
+
+
 def test_what_an_editor_saves_while_we_work_stays_and_is_enriched(
     store: Store, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

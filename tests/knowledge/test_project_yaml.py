@@ -291,16 +291,12 @@ def test_windows_line_ends_a_byte_order_mark_and_a_missing_last_line_end_survive
 def test_a_scan_cut_off_before_the_file_was_replaced_is_made_up_for(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = plain_files.replace_plain
-
-    def stop_at_the_file(path: str, data: bytes) -> None:
-        if path == str(file):
-            raise OSError(28, "No space left on device")
-        real(path, data)
+    def stop_at_the_file(*_given: object, backup: str | None) -> bool:
+        raise OSError(28, f"No space left on device for {backup}")
 
     before = file.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("kioku.knowledge.project_yaml.replace_plain", stop_at_the_file)
+        patch.setattr("kioku.workspace.swapping.replace_known", stop_at_the_file)
         with pytest.raises(ProjectError, match="No space left"):
             update(str(file), LATER)
     assert file.read_bytes() == before

@@ -1,6 +1,8 @@
 """A file is replaced only in the state that we knew, however short the moment in which somebody else saves it."""
 
+import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,43 @@ def test_without_an_exchange_the_file_is_looked_at_once_more(file: Path, monkeyp
     save(file, "known")
     assert replace(file)
     assert (file.read_bytes(), Path(f"{file}.bak").read_bytes()) == (b"ours", b"known")
+
+
+def test_what_is_replaced_keeps_its_mode(file: Path) -> None:
+    file.chmod(0o664)
+    before = file.stat().st_mode
+    assert replace(file)
+    assert file.stat().st_mode == before
+
+
+def test_what_cannot_be_kept_is_not_replaced(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(f"{file}.bak").mkdir()
+    with pytest.raises(IsADirectoryError):
+        replace(file)
+    Path(f"{file}.bak").rmdir()
+    moved = os.replace
+
+    def full(one: str, other: str) -> None:
+        if other.endswith(".bak"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), other)
+        moved(one, other)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        replace(file)
+    assert file.read_bytes() == b"known"
+    assert os.listdir(file.parent) == ["a.txt"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells who has a file open")
+def test_what_somebody_is_writing_into_stays_in_its_place(file: Path) -> None:
+    with file.open("r+b") as editor:
+        assert not replace(file)
+        editor.write(b"saved in place")
+    assert file.read_bytes() == b"saved in place"
+    assert os.listdir(file.parent) == ["a.txt"]
+
+
+def test_what_is_not_to_be_kept_is_nowhere(file: Path) -> None:
+    assert replace_known(str(file), b"ours", b"known", backup=None)
+    assert (file.read_bytes(), os.listdir(file.parent)) == (b"ours", ["a.txt"])

@@ -7,6 +7,7 @@ more, is one line of printable text, and has the person's authority only if it i
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -27,6 +28,7 @@ from kioku.workspace.untrusted_text import one_line, visible
 LONGEST: Final = 500  # signs of a text in the file
 _LONGEST_NAME: Final = 200
 _TRIES: Final = 50  # an editor does not save so often in a row
+_PAUSE_S: Final = 0.02  # one that writes into the file itself has done that then
 
 
 class Enrichment(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,7 @@ def _repeated(store: Store, context_dir: str, *, again: bool = False, fresh: boo
             done, is_done = _once(store, context_dir, dry_run=False, again=again, fresh=fresh)
             if is_done:
                 return done
+            time.sleep(_PAUSE_S)
     raise ProjectError(f"{path} is being changed all the time", hint="Run the command again when it is at rest")
 
 

@@ -247,8 +247,12 @@ class _Round:
         for place, added in fresh.items():
             top = self._missing(place)
             if top is None:
-                above = self.document.node(place[:-1])
-                result.skipped += [Skipped(id=one.id, reason=_why(place[:-1], above)) for one in added]
+                above = next(
+                    (place[:end], node)
+                    for end in range(1, len(place))
+                    if (node := self.document.node(place[:end])) is not None and node.kind != "map"
+                )
+                result.skipped += [Skipped(id=one.id, reason=_why(*above)) for one in added]
             else:
                 trees.setdefault(top, {})[place] = added
         for top, lists in trees.items():
@@ -308,6 +312,9 @@ _ORDER: Final = {
 }  # what is put behind what, by how deep it is in the file
 
 
+_LAYOUT: Final[Mapping[Path, str]] = {(_MODULES,): "keys, one for each module"}
+
+
 def _tree(top: Path, lists: Mapping[Path, Sequence[Wanted]]) -> Value:
     """Return what stands under a key that is made."""
     tree: dict[str, Value] = {}
@@ -361,7 +368,9 @@ def _why(path: Path, node: Node | None) -> str:
     if node is not None and node.kind == "alias":
         return f"{name} is an alias: write it out there"
     if node is not None and node.kind == "scalar" and node.text is not None:
-        return f"{name} is a single text: make it a list"
+        return f"{name} is a single text: make it {_LAYOUT.get(path, 'a list')}"
+    if node is not None and node.bare and node.kind == "list" and path in _LAYOUT:
+        return f"{name} is a list: make it {_LAYOUT[path]}"
     if node is not None and node.bare and node.kind == "map":
         return f"{name} holds keys: make it a list"
     return f"{name} has an anchor, a merge key or an unusual layout: write it plainly"

@@ -8,6 +8,8 @@ the file is read once more just before it is replaced, and that instant remains.
 import errno
 import os
 import secrets
+import signal
+import stat
 import sys
 
 from kioku.errors import RefusedPathError
@@ -19,28 +21,38 @@ _CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 _ROUNDS = 100
 
 
-def replace_known(path: str, data: bytes, known: bytes, *, backup: str) -> bool:
-    """Put bytes in the place of a file that holds `known`, and keep that as `backup`.
+def replace_known(path: str, data: bytes, known: bytes, *, backup: str | None) -> bool:
+    """Put bytes in the place of a file that holds `known`, with its mode, and keep that as `backup` if there is one.
 
-    Returns False where the file holds something else, which then stays in its place. Raises OSError.
+    Returns False where the file holds something else, or somebody is writing into it; it stays then. Raises OSError,
+    and leaves the file as it was then, too.
     """
+    if backup is not None and os.path.isdir(backup) and not os.path.islink(backup):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), backup)
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
     replace_plain(temporary, data)
     try:
+        os.chmod(temporary, stat.S_IMODE(os.lstat(path).st_mode) & 0o777)
         if _held(path, len(known)) != known:
             return False
         if not exchange(temporary, path):
-            replace_plain(backup, known)
+            if backup is not None:
+                replace_plain(backup, known)
             if _held(path, len(known)) != known:
                 return False
             os.replace(temporary, path)
             return True
-        if _held(temporary, len(known)) == known:
-            os.replace(temporary, backup)
-            return True
-        _put_back(temporary, path, data)
-        return False
+        try:
+            is_known = _held(temporary, len(known)) == known and not _is_being_written(temporary)
+            if is_known and backup is not None:
+                os.replace(temporary, backup)
+        except OSError:
+            _put_back(temporary, path, data)
+            raise
+        if not is_known:
+            _put_back(temporary, path, data)
+        return is_known
     except FileNotFoundError:
         return False
     finally:
@@ -48,6 +60,27 @@ def replace_known(path: str, data: bytes, known: bytes, *, backup: str) -> bool:
             os.unlink(temporary)
         except OSError:
             pass  # it is in its place
+
+
+def _is_being_written(path: str) -> bool:
+    """Tell whether another process has a file open for writing, where the system says so.
+
+    An editor that writes into the file itself would write on into what we displaced.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    import fcntl
+
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        # Who opens the file while we have the lease would send us a signal that ends us: let it be one that does not.
+        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    finally:
+        os.close(handle)  # and the lease with it
+    return False
 
 
 def exchange(one: str, other: str) -> bool:
