@@ -197,6 +197,28 @@ def test_what_the_person_deleted_stays_out_until_they_ask_for_it(known: Path) ->
     assert file(known).read_text() == full
 
 
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_what_was_rejected_goes_also_where_an_older_text_brings_it_back(known: Path, is_remembered: bool) -> None:
+    row = accept(known)
+    enrich(known)
+    full = file(known).read_text()
+    said(known, "reject", row["id"])
+    assert enrich(known)["removed"] == [row["id"]]
+    file(known).write_text(full)  # an editor that had it open
+    if not is_remembered:
+        (known / ".context" / "enriched.json").unlink()
+    assert enrich(known)["removed"] == [row["id"]]
+    assert file(known).read_text() == WRITTEN
+    for theirs in (
+        full.replace(RULE, RULE.upper()),
+        full.replace("by: assistant", "by: assistant  # still"),
+        full.replace(" rules", " patterns"),
+    ):
+        file(known).write_text(theirs)
+        assert enrich(known)["removed"] == []
+        assert file(known).read_text() == theirs
+
+
 def test_what_is_superseded_gives_its_place_to_what_took_it(known: Path) -> None:
     old = accept(known)
     enrich(known)

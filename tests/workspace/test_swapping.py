@@ -2,13 +2,15 @@
 
 import errno
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from kioku.workspace import swapping
-from kioku.workspace.swapping import exchange, replace_known
+from kioku.workspace.swapping import exchange, is_left, replace_known, settle
 
 
 @pytest.fixture
@@ -115,6 +117,46 @@ def test_what_somebody_is_writing_into_stays_in_its_place(file: Path) -> None:
         editor.write(b"saved in place")
     assert file.read_bytes() == b"saved in place"
     assert os.listdir(file.parent) == ["a.txt"]
+
+
+KILLED = """
+import os, signal, sys
+from kioku.workspace import swapping
+
+exchange = swapping.exchange
+
+def killed(one, other):
+    if sys.argv[2] == "after":
+        exchange(one, other)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+swapping.exchange = killed
+backup = None if sys.argv[3] == "none" else sys.argv[1] + ".bak"
+swapping.replace_known(sys.argv[1], b"ours", b"known", backup=backup)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux exchanges files")
+@pytest.mark.parametrize(
+    ("moment", "backup", "left"),
+    [
+        ("before", "bak", {"a.txt": "known"}),
+        ("after", "bak", {"a.txt": "ours", "a.txt.bak": "known"}),
+        ("before", "none", {"a.txt": "known"}),
+        ("after", "none", {"a.txt": "ours"}),
+    ],
+)
+def test_what_a_killed_process_left_is_kept_as_the_backup_or_cleared_away(
+    file: Path, moment: str, backup: str, left: dict[str, str]
+) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(file), moment, backup], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert is_left(str(file))
+    (file.parent / ".b.txt.0123456789abcdef.goes.tmp").write_text("another's")
+    settle(str(file), f"{file}.bak")
+    assert not is_left(str(file))
+    (file.parent / ".b.txt.0123456789abcdef.goes.tmp").unlink()
+    assert {each.name: each.read_text() for each in file.parent.iterdir()} == left
 
 
 def test_what_is_not_to_be_kept_is_nowhere(file: Path) -> None:

@@ -54,15 +54,21 @@ class Result(msgspec.Struct, kw_only=True):
     skipped: list[Skipped] = msgspec.field(default_factory=list)
 
 
-def enrich(text: str, memory: Memory, wanted: Sequence[Wanted], *, again: bool = False) -> Result:
+def enrich(
+    text: str, memory: Memory, wanted: Sequence[Wanted], *, unwanted: Sequence[Wanted] = (), again: bool = False
+) -> Result:
     """Return the text with what is wanted, in the order given. With `again`, what a person deleted comes back.
 
+    `unwanted` is what the file may say no more, as it would say it: where it does, though nobody remembers that it was
+    written, perhaps because an older text was saved over a newer one, it goes as well.
     Raises YamlError for a text that cannot be understood. Where the layout does not let a list be changed safely, that
     list is left as it is.
     """
     document = ItemDocument(text)
     plain(document.root)  # refuses what unfolds without end, also where it would not be looked at
-    memory = enriched.settle(memory, {id: [e.digest for e in found] for id, found in _entries(document.root).items()})
+    entries = _entries(document.root)
+    memory = enriched.settle(memory, {id: [e.digest for e in found] for id, found in entries.items()})
+    memory = _recognized(memory, entries, unwanted)
     round_ = _Round(document, memory, wanted, again=again)
     try:
         result = round_.run()
@@ -70,6 +76,20 @@ def enrich(text: str, memory: Memory, wanted: Sequence[Wanted], *, again: bool =
         result = _one_by_one(text, memory, wanted, round_.changes, again=again)
     result.base = memory.written
     return result
+
+
+def _recognized(memory: Memory, entries: "Mapping[str, list[_Entry]]", unwanted: Sequence[Wanted]) -> Memory:
+    """Return what was written, with what stands where it would be written, word for word."""
+    found: dict[str, Written] = {}
+    for one in unwanted:
+        here = entries.get(one.id, [])
+        if one.id in memory.written or len(here) != 1 or here[0].digest != enriched.digest(one.item):
+            continue
+        *above, name = here[0].path
+        is_there = not above if one.module is None else len(above) > 1 and one.module in (above[1], one_line(above[1]))
+        if is_there and name in sayings.names(one.list):
+            found[one.id] = Written(here[0].path, here[0].digest)
+    return msgspec.structs.replace(memory, written=memory.written | found) if found else memory
 
 
 def _one_by_one(

@@ -156,6 +156,7 @@ def update(path: str, facts: ProjectFacts, *, dry_run: bool = False) -> Change:
 def _put(path: str, encoded: bytes, data: bytes | None, backup: str | None) -> bool:
     """Write the file, in the place of what was read; return False where it is something else by now."""
     if data is not None:
+        swapping.settle(path, path + ".bak")
         return swapping.replace_known(path, encoded, data, backup=backup)
     with contextlib.suppress(FileExistsError), new_file(path, replace=False) as file:
         file.write(encoded)

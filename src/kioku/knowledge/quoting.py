@@ -12,7 +12,7 @@ from kioku.knowledge.yaml_file import BOM, MAX_BYTES, locked
 from kioku.knowledge.yaml_items import ItemDocument
 from kioku.knowledge.yaml_tree import YamlError
 from kioku.workspace.plain_files import read_plain
-from kioku.workspace.swapping import replace_known
+from kioku.workspace.swapping import is_left, replace_known, settle
 
 FILES = ("project.yaml", "project.yaml.bak")
 _TRIES = 50  # an editor does not save so often in a row
@@ -35,9 +35,11 @@ def remove_quotes(folder: str, ids: Iterable[str]) -> list[str]:
     names = list(ids)
     wanted = [id.encode() for id in names]
     changed: list[str] = []
-    if not quoting(folder, names):
+    file, backup = (os.path.join(folder, name) for name in FILES)
+    if not quoting(folder, names) and not is_left(file):
         return changed
     with locked(folder):
+        settle(file, backup)
         for path in quoting(folder, names):
             for _ in range(_TRIES):
                 text = _read(path)

@@ -6,7 +6,9 @@ the file is read once more just before it is replaced, and that instant remains.
 """
 
 import errno
+import hashlib
 import os
+import re
 import secrets
 import signal
 import stat
@@ -19,6 +21,10 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 _ROUNDS = 100
+_GOES = "goes"
+_LEFT = re.compile(
+    r"\.(?P<part>\.)?(?P<name>.+)\.(?P<digest>[0-9a-f]{16})\.(?P<kind>[0-9a-f]{8}|goes)\.tmp(?(part)\.[0-9a-f]{12}\.tmp)"
+)
 
 
 def replace_known(path: str, data: bytes, known: bytes, *, backup: str | None) -> bool:
@@ -30,7 +36,8 @@ def replace_known(path: str, data: bytes, known: bytes, *, backup: str | None) -
     if backup is not None and os.path.isdir(backup) and not os.path.islink(backup):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), backup)
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
+    kind = _GOES if backup is None else secrets.token_hex(4)
+    temporary = os.path.join(folder, f".{name}.{_digest(data)}.{kind}.tmp")
     replace_plain(temporary, data)
     try:
         os.chmod(temporary, stat.S_IMODE(os.lstat(path).st_mode) & 0o777)
@@ -60,6 +67,39 @@ def replace_known(path: str, data: bytes, known: bytes, *, backup: str | None) -
             os.unlink(temporary)
         except OSError:
             pass  # it is in its place
+
+
+def settle(path: str, backup: str) -> None:
+    """Clear away what a process left that was ended while it replaced a file; nobody may be replacing it now.
+
+    What had been displaced is kept as `backup`, unless it was not to be kept. Raises OSError.
+    """
+    for whole, found in _left(path):
+        data = _held(whole, None)
+        if found["kind"] == _GOES or found["part"] or data is None or _digest(data) == found["digest"]:
+            os.unlink(whole)
+        else:
+            os.replace(whole, backup)
+
+
+def is_left(path: str) -> bool:
+    """Tell whether a process left something that was ended while it replaced a file."""
+    return bool(_left(path))
+
+
+def _left(path: str) -> list[tuple[str, re.Match[str]]]:
+    folder, name = os.path.split(path)
+    try:
+        names = sorted(os.listdir(folder or "."))
+    except OSError:
+        return []
+    found = ((os.path.join(folder, each), _LEFT.fullmatch(each)) for each in names)
+    return [(whole, match) for whole, match in found if match is not None and match["name"] == name]
+
+
+def _digest(data: bytes) -> str:
+    """Return what tells, in a temporary file's name, the text that was to be written from the one that it displaced."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _is_being_written(path: str) -> bool:
