@@ -178,6 +178,18 @@ def reopen_successions(db: apsw.Connection, id: str) -> None:
     db.execute("UPDATE successions SET decided_at = NULL WHERE id = ?", (id,))
 
 
+def reverse_successions(db: apsw.Connection, id: str) -> None:
+    """Note that a person went back to a discovery: it is proposed to take the place of what had taken its."""
+    taken = [
+        str(row[0])
+        for row in db.execute(
+            "DELETE FROM successions WHERE id = ? AND decided_at IS NOT NULL RETURNING superseded_by", (id,)
+        )
+    ]
+    for by in taken:
+        propose_succession(db, by, id)
+
+
 def remembered(db: apsw.Connection, session: str) -> int:
     """Return how many discoveries rest on a session."""
     query = "SELECT count(*) FROM discoveries WHERE session_id = ?1 OR instr(evidence, '\"' || ?1 || '\"')"
