@@ -8,11 +8,12 @@ import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scripts.benchmarks.evaluating import evaluate
+from scripts.benchmarks.evaluating import evaluate, record_all
 
 from kioku import finding
+from kioku.reports.search import asking
 from kioku.reports.search.search import search
-from kioku.reports.search.wanted import END, KINDS, START, Hit, Query
+from kioku.reports.search.wanted import END, KINDS, SESSION, START, Hit, Query
 from kioku.store import indexing
 from kioku.store.opening import open_for_reading, open_store
 from kioku.store.passages import parts
@@ -215,6 +216,29 @@ def test_the_evaluation_takes_any_folder_of_conversations_and_questions(tmp_path
     assert figures["hit@1"].value == pytest.approx(200 / 3)  # no conversation of group two is the answer to the third
     assert figures["hit@1"].least == pytest.approx(200 / 3)
     assert figures["turns, recall@10"].value == 100
+
+
+def test_words_that_are_everywhere_are_not_looked_for_where_there_are_others() -> None:
+    assert [word.text for word in asking.words("what is the one on top")] == ["top"]
+    assert [word.text for word in asking.words("the one")] == ["the", "one"]
+
+
+def test_a_remark_in_a_few_words_does_not_pass_for_a_text_about_the_one_that_it_shares(tmp_path: Path) -> None:
+    other = "Rounding of the totals is done once, at the end, so that no bill is a cent too high or too low. " * 3
+    told = {
+        "remarks": [other, other, "The handler?", other, other],
+        "about": [
+            "A handler takes the signal, and each handler that is set later is put in front of that handler. " * 3
+        ],
+        "others": [other] * 9,
+    }
+    conversations = [{"id": id, "turns": [{"text": text} for text in texts]} for id, texts in told.items()]
+    store, names, _ = record_all(conversations, tmp_path)
+    try:
+        hits = store.read(lambda db: search(db, Query(text="handler", kinds=(SESSION,))))
+    finally:
+        store.close()
+    assert [names[str(hit.id)] for hit in hits] == ["about", "remarks"]
 
 
 def test_a_deleted_session_is_found_no_more_and_its_words_are_out_of_the_file(told: Path) -> None:

@@ -9,12 +9,13 @@ from kioku.store.passages import humps, is_run, pairs
 MOST_WORDS: Final = 24
 _LONGEST: Final = 10_000  # characters that are looked at
 _LONGEST_WORD: Final = 200
+# "one" is among them since its stem is that of "on".
 _STOP: Final = frozenset(
-    """a about above after again all am an and any are as at be because been before being below between both but by can
-    could did do does doing down during each few for from further had has have having he her here hers him his how i if
-    in into is it its itself just me more most my no nor not now of off on once only or other our out over own same she
-    should so some such than that the their them then there these they this those through to too under until up us very
-    was we were what when where which while who whom why will with would you your""".split()
+    """a about above after again all am an and any are as at be because been before being below between both but by
+    can could did do does doing down during each few for from further had has have having he her here hers him his
+    how i if in into is it its itself just me more most my no nor not now of off on once one only or other our out
+    over own same she should so some such than that the their them then there these they this those through to too
+    under until up us very was we were what when where which while who whom why will with would you your""".split()
 )
 
 
