@@ -1,6 +1,7 @@
 """Search finds what was said, in whole and in parts, whatever is typed, and nothing that is gone."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,32 @@ def test_a_store_that_can_only_be_read_says_what_is_not_indexed(told: Path) -> N
         store.close()
     assert (result.hits, result.behind) == ([], 1)
     assert found(told, "giraffe", "--type", "turn")
+
+
+def test_a_search_does_not_wait_for_somebody_who_writes_for_long(told: Path) -> None:
+    db = apsw.Connection(str(store_of(told)))
+    db.execute("UPDATE turns SET text = 'The giraffe was late.' WHERE text LIKE '%parser%'")
+    begun, answered = threading.Event(), threading.Event()
+
+    def write_for_long() -> None:
+        with db:
+            db.execute("UPDATE meta SET value = value")
+            begun.set()
+            answered.wait(5)  # for a search that waits, to its end in an index with nothing missing
+
+    writer = threading.Thread(target=write_for_long)
+    writer.start()
+    store = open_store(str(store_of(told)))
+    try:
+        begun.wait()
+        result = finding.find(store, None, Query(text="reconnecting", kinds=("turn",)), wait_ms=1)
+    finally:
+        answered.set()
+        writer.join()
+        store.close()
+        db.close()
+    assert result.hits
+    assert result.behind == 1
 
 
 def test_the_evaluation_takes_any_folder_of_conversations_and_questions(tmp_path: Path) -> None:
