@@ -1,6 +1,7 @@
 """Search finds what was said, in whole and in parts, whatever is typed, and nothing that is gone."""
 
 import json
+import shlex
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from scripts.benchmarks.evaluating import evaluate, record_all
 from kioku import finding
 from kioku.reports.search import asking
 from kioku.reports.search.search import search
-from kioku.reports.search.wanted import END, KINDS, SESSION, START, Hit, Query
+from kioku.reports.search.wanted import END, KINDS, SESSION, START, Hit, Query, command
 from kioku.store import indexing
 from kioku.store.opening import open_for_reading, open_store
 from kioku.store.passages import parts
@@ -113,6 +114,55 @@ def test_a_result_says_how_to_open_it_and_marks_the_match(told: Path) -> None:
         shown = kioku(*result["opens"].split()[1:], "--json", cwd=told)
         assert json.loads(shown.stdout)["id"] == result["session_id"]
     assert "[[sockets]]" in result["snippet"]
+
+
+def test_a_turn_is_opened_whole_with_what_was_said_around_it(told: Path) -> None:
+    long = "The quasar is bright.\n\n" + "It is far away. " * 200 + "The end of it."
+    tell(told, "stars", long, 30, 3_000)
+    imported("claude", cwd=told)
+    (result,) = found(told, "quasar", "--type", "turn", "--limit", "1")
+    done = kioku(*shlex.split(result["opens"])[1:], cwd=told)
+    assert done.returncode == 0, done.stderr
+    shown = [line.strip() for line in done.stdout.splitlines()]
+    assert shown[0].startswith("> you, ")
+    assert (shown[1], shown[3].endswith("The end of it.")) == ("The quasar is bright.", True)
+    assert any(line.startswith("the assistant, ") for line in shown)
+    done = kioku(*shlex.split(result["opens"])[1:], "--json", cwd=told)
+    turns = json.loads(done.stdout)["turns"]
+    assert [turn["text"] for turn in turns if turn["is_sought"]] == [long]
+    other = found(told, "parser", "--type", "turn")[0]["session_id"]
+    done = kioku("sessions", "show", other, "--turn", result["id"], cwd=told)
+    assert done.returncode != 0
+    assert "quasar" not in done.stdout
+
+
+def test_a_result_is_opened_from_where_it_was_looked_for(told: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("it's elsewhere")
+    link = elsewhere / "a project"
+    link.symlink_to(told)
+    tell(elsewhere / "gone", "own", "The quasar is in no project.", 60, 3_000)
+    imported("all", cwd=told)
+    for word, options in (("reconnecting", ["--project", str(link)]), ("quasar", ["--own"])):
+        for kind in ("session", "turn"):
+            done = kioku("search", word, "--json", "--type", kind, *options, cwd=elsewhere)
+            opens = json.loads(done.stdout)["results"][0]["opens"]
+            shown = kioku(*shlex.split(opens)[1:], cwd=elsewhere)
+            assert shown.returncode == 0, (opens, shown.stderr)
+    assert shlex.split(command("sessions", "show", "$(id); ls"))[-1] == "$(id); ls"
+
+
+def test_a_session_without_a_title_is_called_by_what_was_asked_first(told: Path) -> None:
+    tell(told, "stars", "<command-name>/clear</command-name>", 30, 3_000)
+    tell(told, "stars", "Where is the quasar?\nIt was here.", 32, 3_002)
+    imported("claude", cwd=told)
+    for kind in ("session", "turn"):
+        assert found(told, "quasar", "--type", kind)[0]["title"] == "Where is the quasar? It was here."
+    named = found(told, "parser", "--type", "session")[0]["id"]
+    db = apsw.Connection(str(store_of(told)))
+    db.execute("UPDATE sessions SET title = 'Comets', topics = '[\"nebulae\"]' WHERE id = ?", (named,))
+    db.close()
+    (result,) = found(told, "nebula", "--type", "session")
+    assert (result["title"], result["snippet"]) == ("Comets", "Comets, [[nebulae]]")
 
 
 def test_any_text_is_a_query(told: Path) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from kioku.reports.search import postings, snippets
 from kioku.reports.search.asking import Word
-from kioku.reports.search.wanted import DISCOVERY, END, FILE, START, Hit, Query
+from kioku.reports.search.wanted import DISCOVERY, END, FILE, START, Hit, Query, command
 from kioku.words import counted
 
 _MOST: Final = 2_000  # discoveries, and paths, that are weighed
@@ -60,7 +60,7 @@ def discoveries(db: apsw.Connection, words: Sequence[Word], wanted: Query, ids: 
             kind=DISCOVERY, id=match.id, session_id=match.session, at=match.at, title=f"{match.type}, {match.state}",
             state=match.state, snippet=snippet.text, score=score, parts={"words": share, "state": score - share},
             why=_why(snippet.matched) + (f"; module {match.module}" if match.module else ""),
-            opens=f"kioku discoveries show {match.id[:8]}",
+            opens=command("discoveries", "show", match.id),
         )
         for (score, share, match), snippet in zip(best, told, strict=True)
     ]  # fmt: skip
