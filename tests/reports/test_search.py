@@ -165,6 +165,34 @@ def test_a_session_without_a_title_is_called_by_what_was_asked_first(told: Path)
     assert (result["title"], result["snippet"]) == ("Comets", "Comets, [[nebulae]]")
 
 
+def test_a_discovery_is_dated_by_what_was_said_not_by_when_it_was_looked_for(told: Path) -> None:
+    tell(told, "decided", "We decided to use the quasar library for dates.", 30, 3_000)
+    imported("claude", cwd=told)
+    (learned,) = found(told, "quasar", "--type", "discovery")
+    (session,) = found(told, "quasar", "--type", "session", "--limit", "1")
+    assert learned["at"] == session["at"]
+    assert found(told, "quasar", "--type", "discovery", "--date", "2026-03-04") == [learned]
+    assert found(told, "quasar", "--type", "discovery", "--date", "2026-03-05") == []
+    assert found(told, "quasar", "--type", "discovery", "--date", "today") == []
+
+
+def test_what_is_no_passage_is_found_in_large_letters_and_with_accents_too(told: Path) -> None:
+    for text in (
+        "Решение: кэш всегда в памяти.",
+        "ÄPFEL stand in the second list.",
+        "Provide a probe for each promise.",
+    ):
+        assert kioku("discoveries", "add", text, cwd=told).returncode == 0
+    named = found(told, "parser", "--type", "session")[0]["id"]
+    db = apsw.Connection(str(store_of(told)))
+    db.execute("UPDATE sessions SET title = 'Übersetzung' WHERE id = ?", (named,))
+    db.close()
+    for query, beginning in (("решение", "[[Решение]]"), ("äpfel", "[[ÄPFEL]]")):
+        assert [hit["snippet"].startswith(beginning) for hit in found(told, query, "--type", "discovery")] == [True]
+    assert [hit["title"] for hit in found(told, "übersetzung", "--type", "session")] == ["Übersetzung"]
+    assert found(told, "Präferenz", "--type", "discovery") == []
+
+
 def test_any_text_is_a_query(told: Path) -> None:
     for query in ('"', "a OR", "NEAR(", "-x", "(((", "text:parser", "the", "🦊", "\\", "x" * 10_000, "\u202eevil"):
         done = kioku("search", "--", query, cwd=told)

@@ -14,7 +14,7 @@ from kioku.reports import extent
 from kioku.reports.search.wanted import DISCOVERY, END, KINDS, SESSION, START, TURN, Hit, Query
 from kioku.words import counted
 
-_DATED = {"session": "began", "turn": "said", "discovery": "found", "file": "last touched"}
+_DATED = {"session": "began", "turn": "said", "discovery": "said", "file": "last touched"}
 
 
 @click.command("search", context_settings={"ignore_unknown_options": True})
