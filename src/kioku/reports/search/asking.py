@@ -1,5 +1,6 @@
 """What a person types, as what is looked for in the index: any text is a query. Pure rules."""
 
+import re
 import unicodedata
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -19,6 +20,9 @@ _STOP: Final = frozenset(
 )
 
 
+_SHORTENED: Final = re.compile(r"\b(\w+)['’](s|t|d|m|ll|re|ve)\b", re.IGNORECASE)
+
+
 class Word(NamedTuple):
     """A word that is looked for: as it stands, and, for what has parts, the parts as they are indexed."""
 
@@ -34,8 +38,8 @@ class Word(NamedTuple):
 
 def words(text: str) -> list[Word]:
     """Return the words that are looked for: without stop words, where there are others; each once, in order."""
-    found = list(dict.fromkeys("".join(c if _is_of_word(c) else " " for c in text[:_LONGEST]).split()))
-    content = [word for word in found if word.casefold() not in _STOP]
+    found = _divided(text[:_LONGEST])
+    content = [word for word in _divided(_SHORTENED.sub(_long, text[:_LONGEST])) if word.casefold() not in _STOP]
     return [Word(word[:_LONGEST_WORD], _parts(word[:_LONGEST_WORD])) for word in (content or found)[:MOST_WORDS]]
 
 
@@ -47,6 +51,16 @@ def phrases(found: list[Word]) -> list[str]:
 def near(found: list[Word]) -> list[str]:
     """Return each two neighbours as a query: at most five words between them."""
     return [f'NEAR("{a.text}" "{b.text}", 5)' for a, b in pairwise(found)]
+
+
+def _divided(text: str) -> list[str]:
+    return list(dict.fromkeys("".join(c if _is_of_word(c) else " " for c in text).split()))
+
+
+def _long(shortened: re.Match[str]) -> str:
+    """Return nothing for small words that were drawn together, such as "don't" and "what's"."""
+    word, rest = shortened[1].casefold(), shortened[2].casefold()
+    return " " if word in _STOP or (rest == "t" and word.endswith("n")) else shortened[0]
 
 
 def _parts(word: str) -> tuple[str, ...]:
