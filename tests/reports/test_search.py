@@ -152,8 +152,12 @@ def test_a_result_is_opened_from_where_it_was_looked_for(told: Path, tmp_path_fa
 
 
 def test_a_session_without_a_title_is_called_by_what_was_asked_first(told: Path) -> None:
-    tell(told, "stars", "<command-name>/clear</command-name>", 30, 3_000)
-    tell(told, "stars", "Where is the quasar?\nIt was here.", 32, 3_002)
+    lines = []
+    for number, text in enumerate(("<command-name>/clear</command-name>", "yes", "Where is the quasar?\nIt was here.")):
+        asked = json.loads(line(30 + 3 * number, told, session="stars", minute=3_000 + number))
+        asked["message"]["content"] = text
+        lines.append(json.dumps(asked))
+    transcript(Path.home(), "stars", lines)
     imported("claude", cwd=told)
     for kind in ("session", "turn"):
         assert found(told, "quasar", "--type", kind)[0]["title"] == "Where is the quasar? It was here."
@@ -163,6 +167,13 @@ def test_a_session_without_a_title_is_called_by_what_was_asked_first(told: Path)
     db.close()
     (result,) = found(told, "nebula", "--type", "session")
     assert (result["title"], result["snippet"]) == ("Comets", "Comets, [[nebulae]]")
+
+
+def test_an_id_in_hexadecimal_is_found_as_it_is_and_not_by_its_crumbs() -> None:
+    assert parts("commit e3b0c44298fc1c149afb of parseURLPath in utf8 and x86Target") == (
+        "parse URL Path utf 8 x 86 Target"
+    )
+    assert [word.parts for word in asking.words("e3b0c44298fc sha256")] == [(), ("sha", "256")]
 
 
 def test_a_discovery_is_dated_by_what_was_said_not_by_when_it_was_looked_for(told: Path) -> None:
@@ -191,6 +202,9 @@ def test_what_is_no_passage_is_found_in_large_letters_and_with_accents_too(told:
         assert [hit["snippet"].startswith(beginning) for hit in found(told, query, "--type", "discovery")] == [True]
     assert [hit["title"] for hit in found(told, "übersetzung", "--type", "session")] == ["Übersetzung"]
     assert found(told, "Präferenz", "--type", "discovery") == []
+    assert found(told, "p@", "--type", "discovery") == []
+    assert found(told, "for p", "--type", "discovery") == []
+    assert found(told, "a", "--type", "discovery")
 
 
 def test_any_text_is_a_query(told: Path) -> None:

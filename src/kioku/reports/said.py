@@ -13,6 +13,7 @@ from kioku.workspace.untrusted_text import one_line
 BESIDE: Final = 2  # turns on each side of the one that is asked for
 _LOOKED_AT: Final = 5  # of what the person said, for something that tells what a session is about
 _HEADING: Final = 80  # characters
+_NOD: Final = 8  # bytes: "yes", "continue"
 _TELLS_NOTHING: Final = ("<", "/", "[", "Caveat: ")  # how commands and the client's own words begin
 
 WHO: Final = {"user": "you", "assistant": "the assistant"}
@@ -74,7 +75,8 @@ def _asked(db: apsw.Connection, seq: int) -> str:
     for run in _bounded(db.execute(_RUNS, (seq,))):
         asked = [line for (words,) in db.execute(query, run) if (line := one_line(words, _HEADING))]
         if asked:
-            return next((line for line in asked if not line.startswith(_TELLS_NOTHING)), asked[0])
+            telling = (line for line in asked if len(line.encode()) > _NOD and not line.startswith(_TELLS_NOTHING))
+            return next(telling, asked[0])
     return ""
 
 

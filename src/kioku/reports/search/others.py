@@ -1,5 +1,6 @@
 """Finding discoveries, files and titles: there are few of them beside turns, so they are looked through as they are."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
@@ -14,6 +15,7 @@ from kioku.store.discoveries import evidence_in
 from kioku.words import counted
 
 _MOST: Final = 2_000  # discoveries, and paths, that are weighed
+_SHORT: Final = 3  # letters of a word that may be the beginning of another
 _LATER: Final = {"proposed": 0.9, "superseded": 0.7, "rejected": 0.5}  # what a state is worth beside "accepted"
 
 
@@ -185,10 +187,16 @@ def _forms(word: str) -> list[str]:
 
 
 def _share(sought: Sequence[str], text: str) -> float:
-    """Return which part of the words a text has, each at the beginning of a word of its, or half if within one."""
+    """Return which part of the words a text has, each at the beginning of a word of its, or half if within one.
+
+    One or two letters are a word only by themselves: every text has words that begin with a given letter.
+    """
     plain = text.casefold()
     found = 0.0
     for word in sought:
+        if len(word) < _SHORT and word.isascii():
+            found += re.search(rf"(?<![a-z0-9]){word}(?![a-z0-9])", plain) is not None
+            continue
         at = plain.find(word)
         while at > 0 and plain[at - 1].isalnum() and plain[at - 1].isascii():
             at = plain.find(word, at + 1)
