@@ -3,6 +3,7 @@
 import json
 import shlex
 import threading
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -394,6 +395,26 @@ def test_a_merged_session_is_found_as_one_and_what_it_was_is_found_again_afterwa
     merged = found(told, "parser", "--type", "session")[0]["id"]
     assert kioku("sessions", "unmerge", merged, cwd=told).returncode == 0
     assert len({found(told, word, "--type", "session")[0]["id"] for word in ("parser", "reconnecting")}) == 2
+
+
+def test_what_was_said_in_a_part_of_a_divided_session_is_found_there_alone(told: Path) -> None:
+    lines = []
+    for number, text in enumerate(("Where is the quasar?", "Mend the comet, please.", "And the nebula?")):
+        asked = json.loads(line(30 + 3 * number, told, session="stars", minute=3_000 + 10 * number))
+        asked["message"]["content"] = text
+        lines.append(json.dumps(asked))
+    transcript(Path.home(), "stars", lines)
+    imported("claude", cwd=told)
+    whole = found(told, "comet", "--type", "session")[0]
+    at = datetime.fromtimestamp(whole["at"] / 1000).astimezone() + timedelta(minutes=5)
+    done = kioku("sessions", "split", whole["id"], at.strftime("%Y-%m-%d %H:%M"), "--json", cwd=told)
+    assert done.returncode == 0, done.stderr
+    first, second = (part["id"] for part in json.loads(done.stdout)["sessions"])
+    for word, part in (("quasar", first), ("comet", second), ("nebula", second)):
+        for kind in ("session", "turn"):
+            assert {hit["session_id"] for hit in found(told, word, "--type", kind)} == {part}, word
+    rows = apsw.Connection(str(store_of(told))).execute("SELECT turn, start FROM passages").fetchall()
+    assert len(rows) == len(set(rows))
 
 
 def test_an_archived_session_is_still_found(told: Path) -> None:

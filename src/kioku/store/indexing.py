@@ -87,7 +87,7 @@ def _index_stream(db: apsw.Connection, stream: int, since: int, most: int | None
             _remove(db, id, length)
         db.execute("DELETE FROM talks WHERE id = ?", (talk,))
     for start, end in zip(starts, [*starts[1:], _ENDLESS], strict=False):
-        if end <= since:
+        if end < since:  # one that ends there may have had what is another's now
             continue
         first = max(start, since)
         wanted = passages(Said(*row) for row in db.execute(_TURNS, (stream, first, end)))
