@@ -110,6 +110,17 @@ def test_words_identifiers_paths_messages_and_signs_are_found_whole_and_in_parts
             assert plain in SAID[number][1], query
 
 
+def test_a_name_of_several_words_is_found_first_where_all_of_it_stands(told: Path) -> None:
+    apart = "The hooks go in hooks_test.go, the manual in manual.go, and go commit.go by hooks.go: manual, commit."
+    for number, text in enumerate(
+        (apart, "We looked at the list in manual_commit_hooks.go for long, and all is well.")
+    ):
+        tell(told, f"told{number}", text, 30 + 3 * number, 3_000 + 600 * number)
+    imported("claude", cwd=told)
+    for query in ("manual_commit_hooks.go", "strategy in manual_commit_hooks.go?", "manual/commit/hooks"):
+        assert "manual]]_[[commit]]_[[hooks" in found(told, query, "--type", "turn")[0]["snippet"], query
+
+
 def test_a_result_says_how_to_open_it_and_marks_the_match(told: Path) -> None:
     for result in found(told, "reconnect", "socket", "--type", "session", "--type", "turn")[:2]:
         shown = kioku(*result["opens"].split()[1:], "--json", cwd=told)

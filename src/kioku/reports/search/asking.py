@@ -10,6 +10,9 @@ from kioku.store.passages import humps, is_run, pairs
 MOST_WORDS: Final = 24
 _LONGEST: Final = 10_000  # characters that are looked at
 _LONGEST_WORD: Final = 200
+_MOST_NAMES: Final = 6
+_COMPOSED: Final = re.compile(r"[^\W_][._/\\:]+[^\W_]")
+_BETWEEN: Final = re.compile(r"[\s\"'`()\[\]{}<>,;|]+")
 # "one" is among them since its stem is that of "on".
 _STOP: Final = frozenset(
     """a about above after again all am an and any are as at be because been before being below between both but by
@@ -43,6 +46,12 @@ def words(text: str) -> list[Word]:
     return [Word(word[:_LONGEST_WORD], _parts(word[:_LONGEST_WORD])) for word in (content or found)[:MOST_WORDS]]
 
 
+def names(text: str) -> list[str]:
+    """Return each name of several words that is in a text, such as a path or `snake_case`, as a query: all of it."""
+    found = (_divided_all(name) for name in _BETWEEN.split(text[:_LONGEST]) if _COMPOSED.search(name))
+    return [f'"{" ".join(inner)}"' for inner in dict.fromkeys(found) if 1 < len(inner) <= MOST_WORDS][:_MOST_NAMES]
+
+
 def phrases(found: list[Word]) -> list[str]:
     """Return each two neighbours as a query: one behind the other."""
     return [f'"{a.text} {b.text}"' for a, b in pairwise(found)]
@@ -54,7 +63,11 @@ def near(found: list[Word]) -> list[str]:
 
 
 def _divided(text: str) -> list[str]:
-    return list(dict.fromkeys("".join(c if _is_of_word(c) else " " for c in text).split()))
+    return list(dict.fromkeys(_divided_all(text)))
+
+
+def _divided_all(text: str) -> tuple[str, ...]:
+    return tuple("".join(c if _is_of_word(c) else " " for c in text).split())
 
 
 def _long(shortened: re.Match[str]) -> str:

@@ -66,15 +66,17 @@ class Ranked(msgspec.Struct, frozen=True):
         return found
 
 
-def rank(db: apsw.Connection, words: Sequence[Word], sessions: Collection[int] | None) -> Ranked:
-    """Return what fits some words, of no other sessions than these."""
+def rank(
+    db: apsw.Connection, words: Sequence[Word], sessions: Collection[int] | None, names: Sequence[str] = ()
+) -> Ranked:
+    """Return what fits some words, of no other sessions than these; a name of several words counts as one more."""
     count, length = one(db, "SELECT passages, length FROM indexed")
     # Where most sessions are wanted, it is cheaper to leave the others out of what is found.
     is_most = sessions is None or len(sessions) * 2 > one(db, "SELECT count(*) FROM sessions")[0]
     talks = None if sessions is None or is_most else _talks_of(db, sessions)
     if not words or not count or (talks is not None and not talks):
         return Ranked([], {}, {})
-    found = postings.read(db, words, talks, SHIFT)
+    found = postings.read(db, words, talks, SHIFT, names)
     wholes = _wholes(db, found, postings.read_near(db, words, found), talks, length)
     weighed = _weighed(db, found, count, length / count)
     places = _sessions_of(db, {passage.id >> SHIFT for passage in weighed} | wholes.keys())

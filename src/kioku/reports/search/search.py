@@ -36,7 +36,7 @@ def search(
     sessions = _fitting(db, wanted, module_of) if wanted.is_filtered else None
     hits: list[Hit] = []
     if SESSION in wanted.kinds or TURN in wanted.kinds:
-        ranked = rank(db, words, sessions)
+        ranked = rank(db, words, sessions, asking.names(wanted.text))
         named: dict[int, str] = {}
         if SESSION in wanted.kinds:
             hits += _session_hits(db, words, ranked, sessions, wanted.limit, named)
