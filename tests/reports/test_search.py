@@ -121,6 +121,22 @@ def test_a_name_of_several_words_is_found_first_where_all_of_it_stands(told: Pat
         assert "manual]]_[[commit]]_[[hooks" in found(told, query, "--type", "turn")[0]["snippet"], query
 
 
+def test_a_message_is_found_first_where_it_stands_as_it_is(told: Path) -> None:
+    apart = (
+        "Connection, connection: the socket of the peer was closed, the peer was reset, it was by the socket, closed."
+    )
+    for number, text in enumerate(
+        (apart, "It ends like this:\nsocket closed: connection was reset by the peer\nThen no more.")
+    ):
+        tell(told, f"told{number}", text, 30 + 3 * number, 3_000 + 600 * number)
+    imported("claude", cwd=told)
+    for query in (
+        "socket closed: connection was reset by the peer",
+        "first line\nsocket closed: connection was reset by the peer",
+    ):
+        assert "ends like" in found(told, query, "--type", "turn")[0]["snippet"].replace("[[", ""), query
+
+
 def test_a_result_says_how_to_open_it_and_marks_the_match(told: Path) -> None:
     for result in found(told, "reconnect", "socket", "--type", "session", "--type", "turn")[:2]:
         shown = kioku(*result["opens"].split()[1:], "--json", cwd=told)

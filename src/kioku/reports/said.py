@@ -70,14 +70,18 @@ def asked_first(db: apsw.Connection, sessions: Collection[int]) -> dict[int, str
 
 
 def _asked(db: apsw.Connection, seq: int) -> str:
-    query = f"""SELECT substr(t.text, 1, {8 * _HEADING}) FROM turns t WHERE t.stream = ? AND t.at >= ? AND t.at < ?
+    query = f"""SELECT substr(t.text, 1, {4 * _HEADING}) FROM turns t WHERE t.stream = ? AND t.at >= ? AND t.at < ?
                 AND t.role = 'user' AND typeof(t.text) = 'text' AND {_SHOWN} ORDER BY t.at, t.id LIMIT {_LOOKED_AT}"""
+    first = ""
     for run in _bounded(db.execute(_RUNS, (seq,))):
-        asked = [line for (words,) in db.execute(query, run) if (line := one_line(words, _HEADING))]
-        if asked:
-            telling = (line for line in asked if len(line.encode()) > _NOD and not line.startswith(_TELLS_NOTHING))
-            return next(telling, asked[0])
-    return ""
+        for (words,) in db.execute(query, run):
+            line = one_line(words, _HEADING)
+            first = first or line
+            if len(line.encode()) > _NOD and not line.startswith(_TELLS_NOTHING):
+                return line
+        if first:
+            break
+    return first
 
 
 def _runs_of(db: apsw.Connection, session_id: str) -> list[tuple[int, int, int]]:

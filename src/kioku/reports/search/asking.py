@@ -11,6 +11,9 @@ MOST_WORDS: Final = 24
 _LONGEST: Final = 10_000  # characters that are looked at
 _LONGEST_WORD: Final = 200
 _MOST_NAMES: Final = 6
+_MOST_LINES: Final = 3
+_MOST_IN_NAME: Final = 40  # words
+_SAID: Final = 3  # words of a line that may have been said so
 _COMPOSED: Final = re.compile(r"[^\W_][._/\\:]+[^\W_]")
 _BETWEEN: Final = re.compile(r"[\s\"'`()\[\]{}<>,;|]+")
 # "one" is among them since its stem is that of "on".
@@ -47,9 +50,11 @@ def words(text: str) -> list[Word]:
 
 
 def names(text: str) -> list[str]:
-    """Return each name of several words that is in a text, such as a path or `snake_case`, as a query: all of it."""
-    found = (_divided_all(name) for name in _BETWEEN.split(text[:_LONGEST]) if _COMPOSED.search(name))
-    return [f'"{" ".join(inner)}"' for inner in dict.fromkeys(found) if 1 < len(inner) <= MOST_WORDS][:_MOST_NAMES]
+    """Return as queries what may stand somewhere as it is: lines of a text, and names of several words."""
+    lines = [inner for line in text[:_LONGEST].splitlines() if len(inner := _divided_all(line)) >= _SAID]
+    composed = [_divided_all(name) for name in _BETWEEN.split(text[:_LONGEST]) if _COMPOSED.search(name)]
+    found = [inner for inner in dict.fromkeys(lines[:_MOST_LINES] + composed) if 1 < len(inner) <= _MOST_IN_NAME]
+    return [f'"{" ".join(inner)}"' for inner in found[:_MOST_NAMES]]
 
 
 def phrases(found: list[Word]) -> list[str]:
