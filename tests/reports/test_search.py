@@ -464,8 +464,11 @@ def test_the_index_follows_every_change_and_is_the_same_as_one_made_anew(told: P
         ("UPDATE turns SET text = 'The giraffe was late.' WHERE text LIKE '%parser%'", ()),
         *((add, (stream, at + number, 10_000 + number, f"walrus number {number} " * 70)) for number in (7, 3, 5, 1)),
         (add, (stream, at + 4, 10_007, "told by two sources")),
+        ("INSERT INTO runs SELECT stream, ?, max(session) FROM runs WHERE stream = ?", (at + 3, stream)),
         ("DELETE FROM turns WHERE key = 10003", ()),
+        ("DELETE FROM runs WHERE since = ?", (at + 3,)),
         ("UPDATE turns SET at = at + 6 WHERE key = 10001", ()),
+        ("INSERT INTO runs SELECT stream, ?, max(session) FROM runs WHERE stream = ?", (at + 5, stream)),
     ]
     for change in changes:
         try:
