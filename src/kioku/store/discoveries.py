@@ -243,7 +243,7 @@ def _rows(db: apsw.Connection, where: str, values: tuple[str, ...] = ()) -> list
             id=id, type=text(kind) or "", content=text(content) or "", module=text(module),
             confidence=float(sure) if isinstance(sure, int | float) and 0 <= sure <= 1 else None,
             state=text(state) or PROPOSED, provenance=text(provenance) or "", session=text(session),
-            created_at=count(created), updated_at=count(updated), evidence=_evidence(evidence),
+            created_at=count(created), updated_at=count(updated), evidence=evidence_in(evidence),
             superseded_by=decided.get(id), proposed_by=tuple(proposed.get(id, ())),
         )
         for id, kind, content, module, sure, state, provenance, session, created, updated, evidence in db.execute(
@@ -253,7 +253,8 @@ def _rows(db: apsw.Connection, where: str, values: tuple[str, ...] = ()) -> list
     ]  # fmt: skip
 
 
-def _evidence(stored: object) -> tuple[Evidence, ...]:
+def evidence_in(stored: object) -> tuple[Evidence, ...]:
+    """Read evidence as it is stored."""
     told = text(stored)
     if not told:
         return ()

@@ -35,8 +35,10 @@ class Posting(NamedTuple):
     is_whole: bool
 
 
-def read(db: apsw.Connection, words: Sequence[Word], talks: Collection[int] | None, shift: int) -> list[Posting]:
-    """Return the postings of words and of pairs of them, in no other talks than these."""
+def read(
+    db: apsw.Connection, words: Sequence[Word], talks: Collection[int] | None, shift: int, names: Sequence[str] = ()
+) -> list[Posting]:
+    """Return the postings of words, of names that are made of several, and of pairs of words, in no other talks."""
     known = {word: terms for word in words if (terms := tokens(db, word.text))}
     plain = {word: terms[0] for word, terms in known.items() if len(terms) == 1 and not word.parts}
     counts = {word: _count(db, term) for word, term in plain.items()}
@@ -45,6 +47,10 @@ def read(db: apsw.Connection, words: Sequence[Word], talks: Collection[int] | No
         if word not in plain:
             rows = _matching(db, word.match, _PAIRS)
             found.append(Posting(word.text, 1, dict.fromkeys(rows, 1.0), len(rows), is_whole=True))
+    for name in names:
+        rows = _matching(db, name, _PAIRS)
+        whole = Posting(name, 1, dict.fromkeys(rows, 1.0), len(rows), is_whole=True)
+        found += [whole] * name.count(" ")  # once for each two words that stand in it as they should
     frequent: list[Word] = []
     total = sum(posting.frequency for posting in found)
     rare: list[Word] = []
