@@ -11,12 +11,14 @@ import msgspec
 
 from kioku.reports.search import asking, others, snippets
 from kioku.reports.search.asking import Word
+from kioku.reports.search.meaning import Meant
 from kioku.reports.search.ranking import WHOLE, Passage, Ranked, normal, rank
 from kioku.reports.search.wanted import DISCOVERY, FILE, SESSION, TURN, Hit, Query, Session
 from kioku.words import counted
 
 _TITLE: Final = 0.1  # what a title or a topic with all the words is worth beside the best passages
 _MOST: Final = 1 + WHOLE + _TITLE  # the best score before it is made a part of 1
+_NEAR: Final = "; near in meaning"
 _SAYS: Final = {"user": "you", "assistant": "the assistant"}
 
 
@@ -25,10 +27,12 @@ def search(
     wanted: Query,
     *,
     module_of: Callable[[str], str | None] | None = None,
+    meant: Meant | None = None,
 ) -> list[Hit]:
     """Return what fits best, by kind and then the best first, at most `limit` of each kind. Any text is a query.
 
-    `module_of` names the module of a path; it is needed where a module is asked for.
+    `module_of` names the module of a path; it is needed where a module is asked for. `meant` is the vector of what is
+    asked, where a model took part.
     """
     words = asking.words(wanted.text)
     if not words:
@@ -36,7 +40,7 @@ def search(
     sessions = _fitting(db, wanted, module_of) if wanted.is_filtered else None
     hits: list[Hit] = []
     if SESSION in wanted.kinds or TURN in wanted.kinds:
-        ranked = rank(db, words, sessions)
+        ranked = rank(db, words, sessions, meant)
         if SESSION in wanted.kinds:
             hits += _session_hits(db, words, ranked, sessions, wanted.limit)
         if TURN in wanted.kinds:
@@ -55,7 +59,8 @@ def _session_hits(
     best = ranked.best_of()
     parts = {
         seq: {
-            "passages": ranked.sums.get(seq, 0.0) / _MOST,
+            "passages": (ranked.sums.get(seq, 0.0) - ranked.near.get(seq, 0.0)) / _MOST,
+            **_near(ranked.near.get(seq, 0.0) / _MOST),
             "whole": WHOLE * ranked.wholes.get(seq, 0.0) / _MOST,
             "title": _TITLE * titles.get(seq, 0.0) / _MOST,
         }
@@ -73,6 +78,7 @@ def _session_hits(
         snippet = headings[seq] if seq in headings else said[best[seq][0].id]
         count = len(best.get(seq, ()))
         why = _why(snippet.matched, f"{counted(count, 'passage')} of it" if count else "its title or topics")
+        why += _NEAR if parts[seq].get("meaning", 0.0) > 0 else ""
         hits.append(
             Hit(
                 kind=SESSION, id=told[seq].id, session_id=told[seq].id, at=told[seq].started_at,
@@ -85,6 +91,7 @@ def _session_hits(
 
 def _turn_hits(db: apsw.Connection, words: Sequence[Word], ranked: Ranked, limit: int) -> list[Hit]:
     by_words = normal({passage.id: passage.by_words for passage in ranked.passages})
+    top = max((passage.by_words for passage in ranked.passages), default=0.0) or 1.0
     wholes = ranked.wholes
     scored: list[tuple[float, Passage]] = sorted(
         ((by_words[passage.id] + WHOLE * wholes.get(passage.session, 0.0), passage) for passage in ranked.passages),
@@ -102,13 +109,15 @@ def _turn_hits(db: apsw.Connection, words: Sequence[Word], ranked: Ranked, limit
         if passage.id not in said or passage.session not in told:
             continue
         session, snippet = told[passage.session], said[passage.id]
-        parts = {"words": by_words[passage.id] / (1 + WHOLE)}
-        parts["session"] = score / (1 + WHOLE) - parts["words"]
+        why = _why(snippet.matched, f"said by {_SAYS.get(snippet.role, 'somebody')}")
+        near = passage.near_words / top / (1 + WHOLE)
+        parts = {"words": by_words[passage.id] / (1 + WHOLE) - near, **_near(near)}
+        parts["session"] = score / (1 + WHOLE) - by_words[passage.id] / (1 + WHOLE)
         hits.append(
             Hit(
                 kind=TURN, id=str(passage.turn), session_id=session.id, at=passage.at, title=session.title or "",
-                snippet=snippet.text, why=_why(snippet.matched, f"said by {_SAYS.get(snippet.role, 'somebody')}"),
-                parts=parts, score=score / (1 + WHOLE), opens=f"kioku sessions show {session.id[:8]}",
+                snippet=snippet.text, why=why + (_NEAR if near > 0 else ""), parts=parts,
+                score=score / (1 + WHOLE), opens=f"kioku sessions show {session.id[:8]}",
             )
         )  # fmt: skip
     return hits
@@ -118,6 +127,10 @@ def _why(matched: list[str], where: str) -> str:
     if not matched:
         return f"{where}; its words stand near by, in its date or within longer ones"
     return f"{where}; {', '.join(matched[:6])}"
+
+
+def _near(share: float) -> dict[str, float]:
+    return {"meaning": share} if share else {}
 
 
 def _heading(session: Session) -> str:
