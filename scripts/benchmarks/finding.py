@@ -19,6 +19,7 @@ from kioku.reports.search.asking import words
 from kioku.reports.search.search import search
 from kioku.reports.search.wanted import DISCOVERY, FILE, SESSION, TURN, Query
 from kioku.sessions import record
+from kioku.settings import NO_MODEL
 from kioku.store import activities, indexing, turns
 from kioku.store.store import Store
 from kioku.times import MINUTE
@@ -36,16 +37,16 @@ _SMALL: Final = (
 _SYLLABLES: Final = "ba co di fe gu ha jo ki lu me no pa qui ro su ta ve wi xa yo ze ster ing tion cal der man".split()
 
 
-def finding(folders: list[Path]) -> Iterator[Figure]:
+def finding(folders: list[Path], model: str = NO_MODEL) -> Iterator[Figure]:
     """Measure folders of conversations with questions; without any, the corpus if it is there, and then the costs."""
     with tempfile.TemporaryDirectory() as work:
         for number, folder in enumerate(folders):
-            yield from evaluating.evaluate(folder, Path(work) / str(number))
+            yield from evaluating.evaluate(folder, Path(work) / str(number), model)
         if folders:
             return
         if (_CORPUS / "labels").is_dir():
             made = subjects.make(_CORPUS, Path(work) / "subjects")
-            yield from evaluating.evaluate(made, Path(work) / "evaluated")
+            yield from evaluating.evaluate(made, Path(work) / "evaluated", model)
         yield from _costs(Path(work) / "large")
 
 

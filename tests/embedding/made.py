@@ -6,8 +6,11 @@ Each word has a direction; words that mean the same share one. A text's vector i
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 SAME = (
     ("car", "automobile", "vehicle"), ("login", "authentication", "signin"), ("fast", "quick", "speed"),
@@ -39,11 +42,12 @@ def model(
     folder: Path, *, inputs: Sequence[str] = INPUTS[:2], output: str = "last_hidden_state",
     rows: Sequence[Sequence[float]] | None = None, name: str = "model.onnx", tokenizer: bool = True,
     pooled: bool = False,
+    over: Sequence[int] = (1,),
 ) -> Path:  # fmt: skip
     """Write a model into a folder: a table in which each token is looked up."""
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     rows = table() if rows is None else rows
-    (folder / name).write_bytes(onnx(inputs, output, rows, pooled=pooled))
+    (folder / name).write_bytes(onnx(inputs, output, rows, pooled=pooled, over=over))
     if tokenizer:
         vocabulary = {word: number for number, word in enumerate(words())}
         described: dict[str, Any] = {
@@ -55,8 +59,10 @@ def model(
     return folder
 
 
-def onnx(inputs: Sequence[str], output: str, rows: Sequence[Sequence[float]], *, pooled: bool) -> bytes:
-    """Return a ModelProto (onnx.proto3) with one Gather, and where `pooled` a ReduceMean over the tokens."""
+def onnx(
+    inputs: Sequence[str], output: str, rows: Sequence[Sequence[float]], *, pooled: bool, over: Sequence[int]
+) -> bytes:
+    """Return a ModelProto (onnx.proto3) with one Gather, and where `pooled` a ReduceMean over some axes."""
     width = len(rows[0])
     said = "each" if pooled else output
     nodes = [_node("Gather", ["table", inputs[0]], said)]
@@ -64,8 +70,10 @@ def onnx(inputs: Sequence[str], output: str, rows: Sequence[Sequence[float]], *,
     for number, name in enumerate(inputs[1:]):
         nodes.append(_node("Identity", [name], f"unused{number}"))
     if pooled:
-        nodes.append(_node("ReduceMean", ["each"], output, ints={"axes": [1]}, ints_of={"keepdims": 0}))
-    shape: list[str | int] = ["batch", width] if pooled else ["batch", "tokens", width]
+        nodes.append(_node("ReduceMean", ["each"], output, ints={"axes": over}, ints_of={"keepdims": 0}))
+    shape: list[str | int] = ["batch", "tokens", width]
+    if pooled:
+        shape = [side for place, side in enumerate(shape) if place not in over]
     data = b"".join(struct.pack(f"<{width}f", *row) for row in rows)
     tensor = _number(1, len(rows)) + _number(1, width) + _number(2, FLOAT) + _text(8, "table") + _field(9, data)
     graph = b"".join(_field(1, node) for node in nodes) + _text(2, "graph") + _field(5, tensor)
@@ -108,3 +116,9 @@ def _field(field: int, data: bytes) -> bytes:
 
 def _text(field: int, text: str) -> bytes:
     return _field(field, text.encode())
+
+
+needs_extra = pytest.mark.skipif(
+    any(find_spec(name) is None for name in ("onnxruntime", "tokenizers", "numpy")),
+    reason="the extra kioku-sessions[semantic] is not installed",
+)
