@@ -15,6 +15,7 @@ from kioku.errors import EmbeddingError
 EXTRA: Final = "pip install 'kioku-sessions[semantic]'"
 TOKENS: Final = 256  # of a text that are looked at; a passage has about as many
 MOST_DIMENSIONS: Final = 4_096
+_AT_ONCE: Final = 4  # texts
 _LARGEST_TOKENIZER: Final = 64 << 20  # bytes
 _TOKENS, _MASK, _TYPES = "input_ids", "attention_mask", "token_type_ids"
 _WHOLE: Final = ("sentence_embedding", "text_embeds", "pooler_output")
@@ -51,6 +52,7 @@ class Model:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # which would keep what the largest batch took
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session: Any = onnxruntime.InferenceSession(files.model, options, providers=["CPUExecutionProvider"])
@@ -74,16 +76,30 @@ class Model:
 
         Raises EmbeddingError when the model fails, or says something of another shape.
         """
-        numpy = self._numpy
         try:
             told = [self._tokenizer.encode(text).ids or [0] for text in texts]
-            longest = max(map(len, told))
-            ids = numpy.zeros((len(told), longest), dtype=numpy.int64)
-            mask = numpy.zeros((len(told), longest), dtype=numpy.int64)
-            for row, tokens in enumerate(told):
-                ids[row, : len(tokens)] = tokens
-                mask[row, : len(tokens)] = 1
-            given = {_TOKENS: ids, _MASK: mask, _TYPES: numpy.zeros_like(ids)}
+        except Exception as error:
+            raise EmbeddingError(f"search.model: the model's tokenizer failed: {_short(error)}") from error
+        found = [b""] * len(told)
+        # Texts of about one length together: a short one would be filled up to the longest beside it.
+        at_once = _AT_ONCE if _MASK in self._types else 1
+        by_length = sorted(range(len(told)), key=lambda number: len(told[number]))
+        for start in range(0, len(by_length), at_once):
+            some = by_length[start : start + at_once]
+            for number, vector in zip(some, self._run([told[number] for number in some]), strict=True):
+                found[number] = self._small(vector)
+        return found
+
+    def _run(self, told: Sequence[Sequence[int]]) -> Any:
+        """Return an array with a row of numbers for each list of tokens."""
+        numpy = self._numpy
+        ids = numpy.zeros((len(told), max(map(len, told))), dtype=numpy.int64)
+        mask = numpy.zeros_like(ids)
+        for row, tokens in enumerate(told):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        given = {_TOKENS: ids, _MASK: mask, _TYPES: numpy.zeros_like(ids)}
+        try:
             fed = {name: given[name].astype(type) for name, type in self._types.items()}
             (said,) = self._session.run([self._output], fed)
             said = numpy.asarray(said, dtype=numpy.float32)
@@ -92,13 +108,13 @@ class Model:
         if said.ndim == 3 and said.shape[:2] == ids.shape:
             weights = mask[:, :, None].astype(numpy.float32)
             said = said[:, 0] if self._takes_first else (said * weights).sum(axis=1) / weights.sum(axis=1)
-        if said.ndim != 2 or said.shape[0] != len(texts) or not 2 <= said.shape[1] <= MOST_DIMENSIONS:
+        if said.ndim != 2 or said.shape[0] != len(told) or not 2 <= said.shape[1] <= MOST_DIMENSIONS:
             shape = "x".join(map(str, said.shape))
             raise EmbeddingError(
-                f"search.model: the model says {shape} numbers of {len(texts)} texts",
+                f"search.model: the model says {shape} numbers of {len(told)} texts",
                 hint=f"vectors of 2 to {MOST_DIMENSIONS} numbers can be used",
             )
-        return [self._small(vector) for vector in said]
+        return said
 
     def _small(self, vector: Any) -> bytes:
         numpy = self._numpy
