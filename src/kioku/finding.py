@@ -48,10 +48,11 @@ def find(
     protected: frozenset[tuple[int, int]] = frozenset(),
     cancelled: Callable[[], bool] = never,
     helper: "Helper | None" = None,
+    model_ms: float = LONGEST_WAIT_MS,
 ) -> Found:
     """Return what is about a text. `where` is the project whose code is searched too; None: no code.
 
-    `helper` asks the model that sorts by meaning too, in at most `wait_ms` more.
+    `helper` asks the model that sorts by meaning too, in at most `model_ms` more.
 
     Raises UsageError for a module, a client or a branch that nobody knows, CancelledCallError, StoreError.
     """
@@ -67,7 +68,7 @@ def find(
         with suppress(KiokuError):  # what keeps it from being indexed keeps nobody from what is
             indexing.catch_up(store, most_ms=wait_ms)
 
-    meant, model = (None, None) if helper is None else _meant(store, helper, query, wait_ms / 1000)
+    meant, model = (None, None) if helper is None else _meant(store, helper, query, model_ms / 1000)
 
     def look(db: "apsw.Connection") -> tuple[list[Hit], int]:
         require_known(db, "client", query.client)

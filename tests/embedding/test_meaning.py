@@ -311,7 +311,7 @@ def test_a_passage_without_a_vector_keeps_its_score(store: Store, told: Path) ->
         is_comparable = len(vector) == 3 and any(vector)
         assert [passage.id for passage in plain.passages if told_of[passage.id] != passage] or not is_comparable
         for passage in plain.passages:
-            if not is_comparable or not store.read(lambda db, id=passage.id: vectors.of(db, "made up", [id])):  # type: ignore[misc]
+            if not is_comparable or not store.read(lambda db, id=passage.id: vectors.of(db, "made up", 3, [id])):  # type: ignore[misc]
                 assert told_of[passage.id] == passage
 
 
@@ -326,7 +326,7 @@ def many(project: Path, number: int) -> None:
 
 
 def test_indexing_that_is_killed_goes_on_where_it_was(told: Path, model: Path) -> None:
-    many(told, 3_000)
+    many(told, 1_500)
     for kill in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
         before = count(told)
         with subprocess.Popen([*KIOKU, "index"], cwd=told, stderr=subprocess.DEVNULL) as process:
@@ -334,7 +334,7 @@ def test_indexing_that_is_killed_goes_on_where_it_was(told: Path, model: Path) -
             process.send_signal(kill)
         assert before < count(told)
     assert index(told)["not_embedded"] == 0
-    assert count(told) == passages(told) > 3_000
+    assert count(told) == passages(told) > 1_500
     assert rows(told, "PRAGMA integrity_check") == [("ok",)]
 
 
@@ -372,7 +372,7 @@ def test_a_server_embeds_in_the_background_and_its_tool_sorts_by_meaning(told: P
 
 
 def test_two_servers_of_a_project_do_not_both_embed(told: Path, model: Path) -> None:
-    many(told, 2_000)
+    many(told, 800)
     with Server(told) as first, Server(told) as second:
         for server in (first, second):
             server.initialize()
@@ -383,7 +383,7 @@ def test_two_servers_of_a_project_do_not_both_embed(told: Path, model: Path) -> 
 
 
 def test_a_server_answers_and_ends_whatever_its_model_does(told: Path, model: Path) -> None:
-    many(told, 2_000)
+    many(told, 800)
     with Server(told) as server:
         server.initialize()
         wait_until(lambda: workers(server.process.pid), "a worker")

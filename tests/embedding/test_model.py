@@ -247,6 +247,25 @@ def test_many_threads_ask_at_once_and_each_gets_its_own_answer(asked: Helper) ->
     assert told == [alone[word] for word in words]
 
 
+def test_a_worker_that_ended_since_nobody_asked_it_is_followed_by_another(asked: Helper) -> None:
+    asked.load(within_s=PATIENCE_S)
+    first = worker(asked)
+    assert first.stdin is not None
+    first.stdin.close()  # which ends it as well as ten minutes without a question
+    wait_until(lambda: asked._worker is None, "a look at its end")
+    assert first.returncode == 0
+    assert asked.vectors(["car"], within_s=PATIENCE_S).vectors
+
+
+def test_a_text_on_which_the_model_fails_has_no_vector_and_the_others_have_theirs(tmp_path: Path) -> None:
+    folder = made.model(tmp_path, rows=made.table()[:-1])  # of the last word it knows nothing
+    last, car = made.words()[-1], "car"
+    for texts in ([last, car], [car, last, "the " * 9], [car] * 9 + [last]):
+        told = vectors(folder, *texts)
+        assert [bool(vector) for vector in told] == [text != last for text in texts]
+        assert told[texts.index(car)] == vectors(folder, car)[0]
+
+
 def test_closing_leaves_no_process_and_may_be_repeated(asked: Helper) -> None:
     asked.load(within_s=PATIENCE_S)
     process = worker(asked).pid

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -11,7 +12,7 @@ from kioku.store import locks, vectors
 from kioku.store.store import Store
 
 LONGEST_S: Final = 60.0  # for a model to be loaded, or to embed a few passages
-AT_ONCE: Final = 4  # passages; a question that comes meanwhile waits for so many
+AT_ONCE: Final = 8  # passages that are written together
 _MOST_MS: Final = 240_000  # each time; a server looks every five minutes
 _LOCK: Final = "embedding.lock"
 
@@ -38,7 +39,9 @@ class Embedding:
             if not is_only_one:
                 return  # another server of this project is at it
             fingerprint = self.helper.load(within_s=LONGEST_S)
-            vectors.catch_up(
-                store, lambda texts: self.helper.vectors(texts, within_s=LONGEST_S), fingerprint, at_once=AT_ONCE,
-                most_ms=_MOST_MS,
-            )  # fmt: skip
+            vectors.catch_up(store, self._vectors, fingerprint, at_once=AT_ONCE, most_ms=_MOST_MS)
+
+    def _vectors(self, texts: Sequence[str]) -> tuple[str, Sequence[bytes]]:
+        """Ask for one text after the other, so that a question that comes meanwhile waits for one at most."""
+        told = [self.helper.vectors([text], within_s=LONGEST_S) for text in texts]
+        return told[-1].fingerprint, [vector for one in told for vector in one.vectors]

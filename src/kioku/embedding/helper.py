@@ -173,6 +173,8 @@ class Helper:
             self._worker = None
             if said or code != 0:
                 self._fail(said or f"search.model: the model's process ended by itself ({code})")
+            else:
+                self._failure = "search.model: the model's process had just ended"
             self._changed.notify_all()
 
     def _take(self, answer: Answer) -> str:

@@ -86,8 +86,27 @@ class Model:
         by_length = sorted(range(len(told)), key=lambda number: len(told[number]))
         for start in range(0, len(by_length), at_once):
             some = by_length[start : start + at_once]
-            for number, vector in zip(some, self._run([told[number] for number in some]), strict=True):
-                found[number] = self._small(vector)
+            for number, vector in zip(some, self._each([told[number] for number in some]), strict=True):
+                found[number] = vector
+        return found
+
+    def _each(self, told: Sequence[Sequence[int]]) -> list[bytes]:
+        """Return the vector of each list of tokens; one on which the model fails keeps the others from nothing."""
+        try:
+            return [self._small(vector) for vector in self._run(told)]
+        except EmbeddingError:
+            if len(told) == 1:
+                raise
+        found: list[bytes] = []
+        failures: list[EmbeddingError] = []
+        for tokens in told:
+            try:
+                found += self._each([tokens])
+            except EmbeddingError as error:
+                failures.append(error)
+                found.append(b"")
+        if len(failures) == len(told):
+            raise failures[0]
         return found
 
     def _run(self, told: Sequence[Sequence[int]]) -> Any:

@@ -40,11 +40,11 @@ def behind(db: apsw.Connection, fingerprint: str | None) -> int:
     return max(0, int(count) - int(done))
 
 
-def of(db: apsw.Connection, fingerprint: str, passages: Collection[int]) -> dict[int, bytes]:
-    """Return the vectors that a model made of some passages, of those that have one."""
+def of(db: apsw.Connection, fingerprint: str, length: int, passages: Collection[int]) -> dict[int, bytes]:
+    """Return the vectors that a model made of some passages, of those that have one of that length."""
     query = f"""SELECT passage, vector FROM vectors WHERE embedder = {_OWN}
-                AND passage IN (SELECT value FROM json_each(?)) AND typeof(vector) = 'blob' AND length(vector) > 0"""
-    return dict(db.execute(query, (fingerprint, msgspec.json.encode(list(passages)).decode())))
+                AND passage IN (SELECT value FROM json_each(?)) AND typeof(vector) = 'blob' AND length(vector) = ?"""
+    return dict(db.execute(query, (fingerprint, msgspec.json.encode(list(passages)).decode(), length)))
 
 
 def catch_up(

@@ -36,7 +36,7 @@ def weigh(db: apsw.Connection, passages: "Sequence[Passage]", meant: Meant) -> "
     best = {passage.id for score in ("by_words", "score") for passage in _first(passages, score)}
     near = {
         id: cosine
-        for id, vector in vectors.of(db, meant.fingerprint, best).items()
+        for id, vector in vectors.of(db, meant.fingerprint, len(meant.vector), best).items()
         if (cosine := _cosine(meant.vector, vector)) is not None
     }
     if len(near) < 2:
@@ -65,9 +65,7 @@ def _first(passages: "Sequence[Passage]", score: str) -> "list[Passage]":
 
 
 def _cosine(a: bytes, b: bytes) -> float | None:
-    """Return the cosine of two vectors of signed bytes; None where they cannot be compared."""
-    if len(a) != len(b):
-        return None
+    """Return the cosine of two vectors of signed bytes, of one length; None where one of them points nowhere."""
     one, other = array("b", a), array("b", b)
     lengths = sum(map(mul, one, one)) * sum(map(mul, other, other))
     return sum(map(mul, one, other)) / math.sqrt(lengths) if lengths else None
