@@ -51,7 +51,7 @@ def catch_up(
     store: Store, embed: Embed, fingerprint: str, *, at_once: int, most_ms: float | None = None,
     tell: Callable[[int], None] = lambda _count: None,
 ) -> bool:  # fmt: skip
-    """Make the vectors that are missing, the latest passages first; return whether none is missing any more.
+    """Make the vectors that are missing, the latest thousand passages first; return whether none is missing any more.
 
     The store is free while the model computes. `at_once` texts are embedded between two writes; with `most_ms` none is
     begun after that time. `tell` hears how many were made. Raises StoreError, and whatever `embed` raises.
@@ -90,7 +90,7 @@ def _missing(db: apsw.Connection, fingerprint: str, below: int) -> tuple[int | N
                 JOIN turns t ON t.id = p.turn
                 WHERE p.id BETWEEN ? AND ? AND typeof(t.text) = 'text' AND NOT EXISTS
                   (SELECT 1 FROM vectors v WHERE v.passage = p.id AND v.embedder = {_OWN})
-                ORDER BY p.id DESC"""
+                ORDER BY p.id"""  # in the table's order, which leaves its pages fuller
     return looked[-1], [_Missing(*row) for row in db.execute(query, (looked[-1], looked[0], fingerprint))]
 
 

@@ -6,7 +6,7 @@ measured is a weight of 0.3 to 0.8 on normalised scores of the best 50; adding r
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import mul
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -34,11 +34,7 @@ def weigh(db: apsw.Connection, passages: "Sequence[Passage]", meant: Meant) -> "
     A passage without a vector is taken for average, so it keeps its score. No score falls below 0.
     """
     best = {passage.id for score in ("by_words", "score") for passage in _first(passages, score)}
-    near = {
-        id: cosine
-        for id, vector in vectors.of(db, meant.fingerprint, len(meant.vector), best).items()
-        if (cosine := _cosine(meant.vector, vector)) is not None
-    }
+    near = _cosines(meant.vector, vectors.of(db, meant.fingerprint, len(meant.vector), best))
     if len(near) < 2:
         return list(passages)
     least, most = min(near.values()), max(near.values())
@@ -64,8 +60,14 @@ def _first(passages: "Sequence[Passage]", score: str) -> "list[Passage]":
     return sorted(passages, key=lambda passage: (-getattr(passage, score), -passage.at, passage.id))[:BEST]
 
 
-def _cosine(a: bytes, b: bytes) -> float | None:
-    """Return the cosine of two vectors of signed bytes, of one length; None where one of them points nowhere."""
-    one, other = array("b", a), array("b", b)
-    lengths = sum(map(mul, one, one)) * sum(map(mul, other, other))
-    return sum(map(mul, one, other)) / math.sqrt(lengths) if lengths else None
+def _cosines(asked: bytes, found: Mapping[int, bytes]) -> dict[int, float]:
+    """Return the cosine of a vector of signed bytes and each of some others, as long as it, that point anywhere."""
+    one = array("b", asked)
+    length = math.sqrt(sum(map(mul, one, one)))
+    cosines = {}
+    for id, vector in found.items():
+        other = array("b", vector)
+        lengths = length * math.sqrt(sum(map(mul, other, other)))
+        if lengths:
+            cosines[id] = sum(map(mul, one, other)) / lengths
+    return cosines
