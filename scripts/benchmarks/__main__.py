@@ -1,6 +1,7 @@
 """Runs the benchmarks that are named, or all of them; ends with 1 when a figure misses its limit.
 
-scripts/bench search FOLDER ...     only how good search is, on these conversations (docs/search.md)
+scripts/bench search FOLDER ...            only how good search is, on these conversations (docs/search.md)
+scripts/bench search --model FOLDER ...    the same with a model beside full text
 """
 
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from kioku.settings import NO_MODEL
 from scripts.benchmarks import bulk, capturing, crashes, finding, project, recording, reporting, searching, starting
 from scripts.benchmarks.figures import Figure
 
@@ -35,7 +37,12 @@ def main(names: list[str]) -> int:
         return 0
     benchmarks = dict(BENCHMARKS)
     if names[:1] == ["search"] and names[1:]:
-        benchmarks["search"] = partial(finding.finding, [Path(name) for name in names[1:]])
+        folders, model = names[1:], NO_MODEL
+        if "--model" in folders[:-1]:
+            at = folders.index("--model")
+            model = folders[at + 1]
+            del folders[at : at + 2]
+        benchmarks["search"] = partial(finding.finding, [Path(name) for name in folders], model)
         names = ["search"]
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:

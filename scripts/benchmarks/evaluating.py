@@ -8,20 +8,24 @@ session, and indexed as always; the questions are asked as `kioku search` asks t
 
 import datetime
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import apsw
 
 from kioku import project as places
+from kioku.embedding.helper import Helper, opened
 from kioku.models import ANSWER, PROMPT, TRANSCRIPT, Report, key_of
 from kioku.redaction import redact
 from kioku.reports.search import asking
+from kioku.reports.search.meaning import Meant
 from kioku.reports.search.search import search
 from kioku.reports.search.wanted import SESSION, TURN, Query
 from kioku.sessions import record, settling
-from kioku.store import activities, indexing, turns
+from kioku.settings import NO_MODEL
+from kioku.store import activities, indexing, turns, vectors
 from kioku.store.opening import open_store
 from kioku.store.store import Store
 from kioku.times import DAY, MINUTE
@@ -31,6 +35,7 @@ FIRST: Final = 1_767_225_600_000  # 2026-01-01T00:00Z, for conversations without
 _ENDLESS: Final = 3_000 * DAY  # no silence divides a conversation here
 _GROUPS: Final = "/evaluated/"
 DEPTH: Final = 10
+_LOADING_S: Final = 120.0
 
 
 class Question(NamedTuple):
@@ -52,36 +57,66 @@ class Measures(NamedTuple):
     recall_10: float
 
 
-def evaluate(folder: Path, work: Path) -> Iterator[Figure]:
-    """Measure search on a folder of conversations and questions; plain full text is the bound."""
+def evaluate(folder: Path, work: Path, model: str = NO_MODEL) -> Iterator[Figure]:
+    """Measure search on a folder of conversations and questions; plain full text is the bound.
+
+    With a model, the same is measured once more with it. Raises EmbeddingError when it cannot be used.
+    """
     conversations = list(_lines(folder / "conversations.jsonl"))
     questions = list(questions_of(folder))
     store, names, said = record_all(conversations, work)
     plain = Plain(conversations)
-    found, wanted, found_turns, wanted_turns, beside = [], [], [], [], []
+    wanted = [question.conversations for question in questions]
     try:
-        for question in questions:
-            query = Query(
-                text=question.text, kinds=(SESSION, TURN), limit=DEPTH,
-                folder=None if question.group is None else _GROUPS + question.group,
-            )  # fmt: skip
-            hits = store.read(lambda db, query=query: search(db, query))  # type: ignore[misc]
-            found.append([names[hit.id] for hit in hits if hit.kind == SESSION and hit.id in names])
-            beside.append(plain.ask(question))
-            wanted.append(question.conversations)
-            if question.turns:
-                found_turns.append([said[int(hit.id)] for hit in hits if hit.kind == TURN and hit.id is not None])
-                wanted_turns.append(question.turns)
+        found, found_turns = _ask(store, questions, names, said, None)
+        with opened(model, threads=os.cpu_count() or 1) as helper:
+            with_model = None if helper is None else _ask(store, questions, names, said, _embedded(store, helper))
     finally:
         store.close()
-    ours, theirs = measures(found, wanted), measures(beside, wanted)
+    ours, theirs = measures(found, wanted), measures([plain.ask(question) for question in questions], wanted)
     yield Figure(f"{folder.name}: questions", len(questions), f"of {len(conversations)} conversations")
     for name, value, bound in zip(Measures._fields, ours, theirs, strict=True):
         what = name.replace("_", "@")
         yield Figure(f"{folder.name}: {what}", 100 * value, "%", least=100 * bound, remark=f"plain {100 * bound:.1f}")
+    wanted_turns = [question.turns for question in questions if question.turns]
     if wanted_turns:
         of_turns = measures(found_turns, wanted_turns)
         yield Figure(f"{folder.name}: turns, recall@10", 100 * of_turns.recall_10, "%")
+    if with_model is None:
+        return
+    for name, value, alone in zip(Measures._fields, measures(with_model[0], wanted), ours, strict=True):
+        what = f"{folder.name}: {name.replace('_', '@')}, with the model"
+        yield Figure(what, 100 * value, "%", remark=f"without {100 * alone:.1f}")
+    if wanted_turns:
+        nearer = measures(with_model[1], wanted_turns)
+        what = f"{folder.name}: turns, recall@10, with the model"
+        yield Figure(what, 100 * nearer.recall_10, "%", remark=f"without {100 * of_turns.recall_10:.1f}")
+
+
+def _ask(
+    store: Store, questions: Sequence[Question], names: Mapping[str, str], said: Mapping[int, str],
+    embed: Callable[[str], Meant] | None,
+) -> tuple[list[list[str]], list[list[str]]]:  # fmt: skip
+    """Return the conversations that were found for each question, and the turns for those that ask for some."""
+    found, found_turns = [], []
+    for question in questions:
+        query = Query(
+            text=question.text, kinds=(SESSION, TURN), limit=DEPTH,
+            folder=None if question.group is None else _GROUPS + question.group,
+        )  # fmt: skip
+        meant = None if embed is None else embed(question.text)
+        hits = store.read(lambda db, query=query, meant=meant: search(db, query, meant=meant))  # type: ignore[misc]
+        found.append([names[hit.id] for hit in hits if hit.kind == SESSION and hit.id is not None and hit.id in names])
+        if question.turns:
+            found_turns.append([said[int(hit.id)] for hit in hits if hit.kind == TURN and hit.id is not None])
+    return found, found_turns
+
+
+def _embedded(store: Store, helper: Helper) -> Callable[[str], Meant]:
+    """Make a vector of every passage; return what makes one of a question."""
+    fingerprint = helper.load(within_s=_LOADING_S)
+    vectors.catch_up(store, lambda texts: helper.vectors(texts, within_s=_LOADING_S), fingerprint, at_once=16)
+    return lambda text: Meant(fingerprint, helper.vectors([text], within_s=_LOADING_S).vectors[0])
 
 
 def measures(found: Sequence[Sequence[str]], wanted: Sequence[frozenset[str]]) -> Measures:

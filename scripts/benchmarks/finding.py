@@ -16,10 +16,12 @@ from typing import Any, Final
 from kioku.models import PROMPT, TRANSCRIPT, Report, key_of
 from kioku.redaction import redact
 from kioku.reports.search.asking import words
+from kioku.reports.search.meaning import Meant
 from kioku.reports.search.search import search
 from kioku.reports.search.wanted import DISCOVERY, FILE, SESSION, TURN, Query
 from kioku.sessions import record
-from kioku.store import activities, indexing, turns
+from kioku.settings import NO_MODEL
+from kioku.store import activities, indexing, turns, vectors
 from kioku.store.store import Store
 from kioku.times import MINUTE
 from scripts.benchmarks import evaluating, subjects
@@ -36,16 +38,16 @@ _SMALL: Final = (
 _SYLLABLES: Final = "ba co di fe gu ha jo ki lu me no pa qui ro su ta ve wi xa yo ze ster ing tion cal der man".split()
 
 
-def finding(folders: list[Path]) -> Iterator[Figure]:
+def finding(folders: list[Path], model: str = NO_MODEL) -> Iterator[Figure]:
     """Measure folders of conversations with questions; without any, the corpus if it is there, and then the costs."""
     with tempfile.TemporaryDirectory() as work:
         for number, folder in enumerate(folders):
-            yield from evaluating.evaluate(folder, Path(work) / str(number))
+            yield from evaluating.evaluate(folder, Path(work) / str(number), model)
         if folders:
             return
         if (_CORPUS / "labels").is_dir():
             made = subjects.make(_CORPUS, Path(work) / "subjects")
-            yield from evaluating.evaluate(made, Path(work) / "evaluated")
+            yield from evaluating.evaluate(made, Path(work) / "evaluated", model)
         yield from _costs(Path(work) / "large")
 
 
@@ -100,7 +102,7 @@ def _costs(work: Path) -> Iterator[Figure]:
         passages = store.read(lambda db: next(db.execute("SELECT passages FROM indexed"))[0])
         yield Figure("passages", passages, "", least=100_000)
         yield Figure("recorded and indexed", text / 1e6 / took, "MB/s")
-        yield Figure("index / text", _size(store) / text, "x", 2, f"text {text / 1e6:.0f} MB")
+        yield Figure("index / text", _size(store, _INDEX) / text, "x", 2, f"text {text / 1e6:.0f} MB")
         kinds = (SESSION, TURN, DISCOVERY, FILE)
         plain = _times(store, [Query(text=text, kinds=kinds) for text in asked])
         yield Figure("search p50", 1000 * median(plain), "ms", 25)
@@ -108,6 +110,7 @@ def _costs(work: Path) -> Iterator[Figure]:
         for name, filters in _FILTERS.items():
             filtered = _times(store, [Query(text=text, **{"kinds": kinds, **filters}) for text in asked])
             yield Figure(f"search with a filter by {name}: p50 / without", median(filtered) / median(plain), "x", 1.3)
+        yield from _with_vectors(store, asked, text)
         yield from _recording(store)
     finally:
         store.close()
@@ -127,18 +130,37 @@ def _asked(chance: Random, conversations: list[dict[str, Any]]) -> list[str]:
     return found[first : first + chance.randrange(3, 9)]
 
 
-def _times(store: Store, queries: list[Query]) -> list[float]:
+def _times(store: Store, queries: list[Query], meant: Meant | None = None) -> list[float]:
     took = []
     for query in queries:
         began = time.perf_counter()
-        store.read(lambda db, query=query: search(db, query))  # type: ignore[misc]
+        store.read(lambda db, query=query: search(db, query, meant=meant))  # type: ignore[misc]
         took.append(time.perf_counter() - began)
     return took
 
 
-def _size(store: Store) -> int:
-    query = """SELECT sum(pgsize) FROM dbstat
-               WHERE name LIKE 'passage%' OR name LIKE 'sqlite_autoindex_talks%' OR name IN ('talks', 'unindexed')"""
+def _with_vectors(store: Store, asked: list[str], text: int) -> Iterator[Figure]:
+    """Give every passage a vector, as if a model had made it: what sorting by them costs does not depend on which."""
+    chance = Random(11)
+    vectors.catch_up(
+        store, lambda texts: ("made up", [chance.randbytes(_NUMBERS) for _ in texts]), "made up", at_once=500
+    )
+    yield Figure("vectors / text", _size(store, _VECTORS) / text, "x", 1)
+    kinds = (SESSION, TURN, DISCOVERY, FILE)
+    took = _times(
+        store, [Query(text=words, kinds=kinds) for words in asked], Meant("made up", chance.randbytes(_NUMBERS))
+    )
+    yield Figure("search sorted by vectors p50", 1000 * median(took), "ms", 25)
+    yield Figure("search sorted by vectors p95", 1000 * quantiles(took, n=20)[-1], "ms", 80)
+
+
+_INDEX: Final = "name LIKE 'passage%' OR name LIKE 'sqlite_autoindex_talks%' OR name IN ('talks', 'unindexed')"
+_VECTORS: Final = "name LIKE 'vectors%'"
+_NUMBERS: Final = 384  # of a vector, as small models have it
+
+
+def _size(store: Store, what: str) -> int:
+    query = f"SELECT sum(pgsize) FROM dbstat WHERE {what}"
     return int(store.read(lambda db: next(db.execute(query))[0]))
 
 

@@ -48,6 +48,10 @@ class ToolError(KiokuError):
     """A tool could not do what it was asked for; the caller is told why."""
 
 
+class EmbeddingError(KiokuError):
+    """The model that search may use cannot be used. The message says why; full text answers all the same."""
+
+
 class CancelledCallError(KiokuError):
     """The caller took its request back before the answer was ready."""
 

@@ -6,27 +6,37 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from kioku.errors import KiokuError, ToolError, UsageError
+from kioku.errors import EmbeddingError, KiokuError, ToolError, UsageError
 from kioku.reports.search import wanted as terms
-from kioku.reports.search.wanted import SYMBOL, Hit, Query
+from kioku.reports.search.wanted import SESSION, SYMBOL, TURN, Hit, Query
+from kioku.words import counted
 from kioku.workspace.children import never
 
 if TYPE_CHECKING:
     import apsw
 
+    from kioku.embedding.helper import Helper
     from kioku.project import Project
+    from kioku.reports.search.meaning import Meant
     from kioku.store.store import Store
 
 LONGEST_WAIT_MS: Final = 2_000  # in which what is not indexed yet is indexed before a search
 
+USED: Final = "used"  # the model, of which every passage has a vector
+
 _KEEP: Final = 300  # characters of a line of code
+_ASKED: Final = 1_000  # characters of what is asked that the model is given
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What was found, by kind and the best first; `behind` is in how many conversations something was not indexed."""
+    """What was found, by kind and the best first; `behind` is in how many conversations something was not indexed.
+
+    `model` says of a model that is set how it took part: `USED`, or why it did not; None where none is set.
+    """
 
     hits: list[Hit]
     behind: int
+    model: str | None = None
 
 
 def find(
@@ -37,8 +47,12 @@ def find(
     wait_ms: float = LONGEST_WAIT_MS,
     protected: frozenset[tuple[int, int]] = frozenset(),
     cancelled: Callable[[], bool] = never,
+    helper: "Helper | None" = None,
+    model_ms: float = LONGEST_WAIT_MS,
 ) -> Found:
     """Return what is about a text. `where` is the project whose code is searched too; None: no code.
+
+    `helper` asks the model that sorts by meaning too, in at most `model_ms` more.
 
     Raises UsageError for a module, a client or a branch that nobody knows, CancelledCallError, StoreError.
     """
@@ -47,20 +61,43 @@ def find(
     from kioku.store import indexing
 
     module_of = _modules(where, query.module)
+    if helper is not None:
+        with suppress(EmbeddingError):  # which is told when it is asked
+            helper.start()
     if store.writable:
         with suppress(KiokuError):  # what keeps it from being indexed keeps nobody from what is
             indexing.catch_up(store, most_ms=wait_ms)
 
+    meant, model = (None, None) if helper is None else _meant(store, helper, query, model_ms / 1000)
+
     def look(db: "apsw.Connection") -> tuple[list[Hit], int]:
         require_known(db, "client", query.client)
         require_known(db, "branch", query.branch)
-        return search(db, query, module_of=module_of), indexing.behind(db)
+        return search(db, query, module_of=module_of, meant=meant), indexing.behind(db)
 
     hits, behind = store.read(look)
     told_of_sessions = (query.since, query.until, query.client, query.branch, query.folder)
     if where is not None and SYMBOL in query.kinds and not any(value is not None for value in told_of_sessions):
         hits += _symbols(where, query, module_of, protected, cancelled)
-    return Found(hits, behind)
+    return Found(hits, behind, model)
+
+
+def _meant(store: "Store", helper: "Helper", query: Query, wait_s: float) -> "tuple[Meant | None, str | None]":
+    """Return the vector of what is asked, and how the model takes part."""
+    from kioku.reports.search.meaning import Meant
+    from kioku.store import vectors
+
+    if SESSION not in query.kinds and TURN not in query.kinds:
+        return None, None
+    try:
+        told = helper.vectors([query.text[:_ASKED]], within_s=wait_s)
+    except EmbeddingError as error:
+        return None, str(error)
+    if not told.vectors[0]:
+        return None, "the model makes nothing of this text"
+    missing = store.read(lambda db: vectors.behind(db, told.fingerprint))
+    left = f"{counted(missing, 'passage')} not embedded yet: 'kioku index' does it at once" if missing else ""
+    return Meant(told.fingerprint, told.vectors[0]), left or USED
 
 
 def _modules(where: "Project | None", module: str | None) -> Callable[[str], str | None] | None:

@@ -43,6 +43,7 @@ class Key(NamedTuple):
 
 
 SYSTEM_ZONE = "system"
+NO_MODEL = "none"
 RESUME_BUDGET = "resume.token_budget"
 
 
@@ -64,6 +65,12 @@ def _is_variable(text: str) -> bool:
 
 def _is_model_address(text: str) -> bool:
     return text == "usual" or (_is_line(text) and text.startswith(("https://", "http://")))
+
+
+def _is_folder(text: str) -> bool:
+    """Tell whether a text is a whole path, or the name of a package."""
+    is_name = text.isascii() and text.replace("-", "_").isidentifier()
+    return len(text) <= 4096 and text.isprintable() and (is_name or os.path.isabs(os.path.expanduser(text)))
 
 
 KEYS: tuple[Key, ...] = (
@@ -97,6 +104,10 @@ KEYS: tuple[Key, ...] = (
     Key("model.timeout_seconds", 60, 1, 600, "How long it may take to answer.", project=False),
     Key("model.input_price", 0, 0, 100_000, "What a million tokens cost that are sent; 0: not known.", project=False),
     Key("model.output_price", 0, 0, 100_000, "What a million tokens cost that come back; 0: not known.", project=False),
+    Key(
+        "search.model", NO_MODEL, 0, 0, "The model that brings search what is near in meaning; 'none': words alone.",
+        project=False, form="an absolute folder, the name of an installed package, or 'none'", accepts=_is_folder,
+    ),
     Key("redaction.allow", (), 0, 0, "Texts that are never redacted.", project=False),
     Key(
         "time.zone", SYSTEM_ZONE, 0, 0, "The time zone of your days; 'system' is the machine's.", project=False,

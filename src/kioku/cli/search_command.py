@@ -9,6 +9,7 @@ import msgspec
 from kioku import finding, times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_line, project_option
+from kioku.embedding.helper import opened
 from kioku.errors import UsageError
 from kioku.reports import extent
 from kioku.reports.search.wanted import DISCOVERY, END, KINDS, SESSION, START, TURN, Hit, Query
@@ -53,13 +54,17 @@ def command(
             text=text, kinds=kinds or KINDS, since=span and span.since, until=span and span.until, client=client,
             branch=branch, module=module, folder=within, limit=limit,
         )  # fmt: skip
-        found = finding.find(store, None if own else where, asked)
+        with opened(settings.text("search.model")) as helper:
+            found = finding.find(store, None if own else where, asked, helper=helper)
     store_option = " --own" if own else "" if folder is None else f" --project {shlex.quote(folder)}"
     hits = [_opened(hit, store_option) for hit in found.hits]
     if found.behind:
         note(f"note: {counted(found.behind, 'conversation')} not indexed to the end yet; what is missing comes later")
+    if found.model not in (None, finding.USED):
+        note(f"note: by words alone, or in part: {found.model}")
     if as_json:
-        print_json({"results": [_plain(hit) for hit in hits], "not_indexed": found.behind})
+        told = {"results": [_plain(hit) for hit in hits], "not_indexed": found.behind}
+        print_json(told if found.model is None else {**told, "model": found.model})
         return
     for hit in hits:
         _print(hit, now)

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from kioku import dotenv, project, redaction, settings, times
 from kioku.ancestry import client_name, client_process
@@ -21,6 +22,9 @@ from kioku.settings import Settings
 from kioku.store import indexing
 from kioku.store.store import Store
 from kioku.words import counted
+
+if TYPE_CHECKING:
+    from kioku.cli.embedding import Embedding
 
 LONGEST_WAIT_FOR_STORE_S = 1.0
 LONGEST_END_S = 1.9  # from the first sign of the end to the end of the process
@@ -43,6 +47,11 @@ def serve(folder: str | None) -> int:
         return error.exit_code
     times.use_zone(values.zone)
     on_terminal = os.isatty(0)
+    embedding = None
+    if values.text("search.model") != settings.NO_MODEL:
+        from kioku.cli.embedding import Embedding
+
+        embedding = Embedding(values.text("search.model"), where.run_dir)
     redaction.use(redaction.Secrets(values=dotenv.values(where.workdir), allow=values.texts("redaction.allow")))
     recorder = Recorder(
         where,
@@ -52,11 +61,12 @@ def serve(folder: str | None) -> int:
         spool=ServerSpool(where, values.timeout_ms),
         exclude=values.texts("capture.exclude"),
         merge_within_ms=values.merge_within_ms,
-        afterwards=lambda store, is_ending: _afterwards(store, where, values, is_ending),
+        afterwards=lambda store, is_ending: _afterwards(store, where, values, embedding, is_ending),
     )
     application = Kioku(
-        recorder, values.number("context.token_budget"), values.calendar, values.number(settings.RESUME_BUDGET)
-    )
+        recorder, values.number("context.token_budget"), values.calendar, values.number(settings.RESUME_BUDGET),
+        None if embedding is None else embedding.helper,
+    )  # fmt: skip
     try:
         server = Server(application, *claim_standard_streams())
     except OSError as error:
@@ -104,7 +114,7 @@ def _client() -> Client:
     )
 
 
-def _afterwards(store: Store, where: Project, values: Settings, is_ending: bool) -> None:
+def _afterwards(store: Store, where: Project, values: Settings, embedding: "Embedding | None", is_ending: bool) -> None:
     """See to what the next session begins with. At the end there is no time to learn, and little for git."""
     from kioku import resuming
 
@@ -113,6 +123,8 @@ def _afterwards(store: Store, where: Project, values: Settings, is_ending: bool)
         with contextlib.suppress(StoreError):
             learning.learn(store, where, values)  # what keeps project.yaml from following is told by `kioku enrich`
             indexing.catch_up(store, most_ms=LONGEST_INDEXING_MS)
+            if embedding is not None:
+                embedding.go_on(store)
     budget, judge = values.number(settings.RESUME_BUDGET), lease.judge(where.run_dir)
     resuming.prepare(
         store, where, budget=budget, now=times.now_ms(), judge=judge, exclude=values.texts("capture.exclude"),

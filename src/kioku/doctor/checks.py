@@ -13,7 +13,7 @@ import apsw
 import msgspec
 
 from kioku import project, times
-from kioku.doctor import capture
+from kioku.doctor import capture, meaning
 from kioku.doctor.finding import Finding
 from kioku.errors import KiokuError, StoreDamagedError, StoreError
 from kioku.project import Project
@@ -265,8 +265,12 @@ def _capture(patient: Patient) -> Iterator[Finding]:
     yield from capture.check(patient.project, patient.store, patient.now)
 
 
+def _meaning(patient: Patient) -> Iterator[Finding]:
+    yield from meaning.check(patient.project, patient.store)
+
+
 CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
-    _programs, _folder, _store, _sessions, _servers, _capture,
+    _programs, _folder, _store, _sessions, _servers, _capture, _meaning,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from kioku import times
 from kioku.days import Calendar
+from kioku.embedding.helper import Helper
 from kioku.errors import KiokuError
 from kioku.mcp import searching
 from kioku.mcp.dispatch import Call
@@ -131,6 +132,7 @@ class Workbench(msgspec.Struct):
     calendar: Calendar
     resume_budget: float
     protected: frozenset[tuple[int, int]] = frozenset()
+    helper: Helper | None = None
 
     def judge(self, token: str) -> lease.Verdict:
         """Tell whether a session's owner lives."""
@@ -274,7 +276,7 @@ def context_search(bench: Workbench, wanted: searching.ContextSearch, call: Call
     """Find what is stored about a question, and where the code defines what it names."""
     recorder = bench.recorder
     result = searching.search(
-        recorder.store(), recorder.project, wanted, bench.calendar, bench.protected, call.is_cancelled
+        recorder.store(), recorder.project, wanted, bench.calendar, bench.protected, call.is_cancelled, bench.helper
     )
     return Outcome(result)
 

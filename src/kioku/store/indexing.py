@@ -55,6 +55,11 @@ def behind(db: apsw.Connection) -> int:
     return int(one(db, "SELECT count(*) FROM unindexed")[0])
 
 
+def count(db: apsw.Connection) -> int:
+    """Return how many passages are indexed."""
+    return int(one(db, "SELECT passages FROM indexed")[0])
+
+
 def index_some(db: apsw.Connection) -> None:
     """Bring some streams' part of the index up to date, inside the caller's transaction."""
     left = AT_ONCE

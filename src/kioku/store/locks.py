@@ -59,3 +59,13 @@ def exclusive(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def only_one(path: str) -> Iterator[bool]:
+    """Hold the lock of a file, made if missing, if nobody else does; tell in the block whether it was got."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        yield try_lock(descriptor, shared=False)
+    finally:
+        os.close(descriptor)

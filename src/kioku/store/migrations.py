@@ -7,7 +7,7 @@ function that a person's own SQL could trip over.
 
 import apsw
 
-from kioku.store.search_tables import SEARCH
+from kioku.store.search_tables import SEARCH, VECTORS
 
 # What a projection wrote into the columns that a person may edit by SQL, as one text. The partial index below holds
 # just the rows where it no longer fits, so finding a person's edits costs nothing however many sessions there are.
@@ -334,7 +334,7 @@ INSERT OR IGNORE INTO outdated_days
 """
 
 MIGRATIONS: tuple[str, ...] = (
-    _FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING, _VOUCHING, SEARCH, _GAPS,
+    _FIRST, _CAPTURE, _UNDERSTANDING + _RETENTION, _FOLDED, _LEARNING, _REFINING, _VOUCHING, SEARCH, _GAPS, VECTORS,
 )  # fmt: skip
 VERSION = len(MIGRATIONS)
 

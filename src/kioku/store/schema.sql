@@ -1,4 +1,4 @@
--- 96 tables, views, indexes and triggers
+-- 101 tables, views, indexes and triggers
 
 -- view activities, of activities
 CREATE VIEW activities AS
@@ -103,6 +103,9 @@ CREATE INDEX discoveries_by_session ON discoveries (session_id);
 -- table drained, of drained
 CREATE TABLE drained (batch TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 
+-- table embedders, of embedders
+CREATE TABLE embedders (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE);
+
 -- table folded, of folded
 CREATE TABLE folded (key INTEGER PRIMARY KEY, session INTEGER) WITHOUT ROWID;
 
@@ -186,6 +189,11 @@ CREATE TABLE passages (
   id INTEGER PRIMARY KEY, turn INTEGER NOT NULL, at INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
   checksum INTEGER NOT NULL
 );
+
+-- trigger passages_removed, of passages
+CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN
+  DELETE FROM vectors WHERE passage = old.id;
+END;
 
 -- table quarantine, of quarantine
 CREATE TABLE quarantine (
@@ -321,6 +329,9 @@ CREATE TABLE sources (
 -- index sqlite_autoindex_discoveries_1, of discoveries
 ;
 
+-- index sqlite_autoindex_embedders_1, of embedders
+;
+
 -- index sqlite_autoindex_sessions_1, of sessions
 ;
 
@@ -438,6 +449,12 @@ CREATE TABLE usage (
 
 -- index usage_by_stream, of usage
 CREATE INDEX usage_by_stream ON usage (stream, at);
+
+-- table vectors, of vectors
+CREATE TABLE vectors (passage INTEGER PRIMARY KEY, embedder INTEGER NOT NULL, vector BLOB NOT NULL);
+
+-- index vectors_by_embedder, of vectors
+CREATE INDEX vectors_by_embedder ON vectors (embedder);
 
 -- table word_counts, of word_counts
 CREATE VIRTUAL TABLE word_counts USING fts5vocab(passage_words, row);

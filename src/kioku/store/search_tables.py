@@ -1,4 +1,4 @@
-"""What search needs in a store: the migration that makes it, never edited once released.
+"""What search needs in a store: the migrations that make it, never edited once released.
 
 A talk is what one run of a stream has of text; the passages of talk T are numbered from T << 20 in order of time, so
 that neighbours are found by number. `unindexed` says from which instant on a stream may have text that is not, or no
@@ -67,4 +67,14 @@ WHEN EXISTS (SELECT 1 FROM talks WHERE stream = old.stream AND since = old.since
   ON CONFLICT (stream) DO UPDATE SET since = min(since, excluded.since);
 END;
 INSERT INTO unindexed SELECT stream, min(at) FROM turns GROUP BY stream;
+"""
+
+# What a model made of passages; `embedders` says which. They go with their passage: see `store.vectors`.
+VECTORS: Final = """
+CREATE TABLE embedders (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE);
+CREATE TABLE vectors (passage INTEGER PRIMARY KEY, embedder INTEGER NOT NULL, vector BLOB NOT NULL);
+CREATE INDEX vectors_by_embedder ON vectors (embedder);
+CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN
+  DELETE FROM vectors WHERE passage = old.id;
+END;
 """

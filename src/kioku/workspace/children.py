@@ -2,6 +2,7 @@
 
 A child gets no stdin of ours, no key out of our environment, and a process group of its own. Whatever
 happens in `run`, when it returns or raises that group has been killed and the child reaped: nothing is left.
+What `converse` starts goes on until it is killed.
 """
 
 import os
@@ -119,8 +120,8 @@ def run(
             finished = True
     finally:
         chunks.close()
-        _kill(child)
-        code = _reap(child)
+        kill(child)
+        code = reap(child)
     if _closed:
         raise CancelledCallError(f"The server shut down while {_name(argv)} ran.")
     return ChildResult(
@@ -130,6 +131,26 @@ def run(
         truncated=truncated,
         timed_out=timed_out,
     )
+
+
+def converse(
+    argv: Sequence[str], *, cwd: str, env: Mapping[str, str] | None = None, memory: int = MEMORY_MAX
+) -> "subprocess.Popen[bytes]":
+    """Start a program that is spoken with over its standard input and output, until `kill` and `reap` end it.
+
+    `memory` is how many bytes it may take for its own data (Linux only). Raises as `run` does.
+    """
+    child = _start(argv, cwd, child_environment(env), (), is_spoken_with=True)
+    _limit(child, None, memory)
+    return child
+
+
+def kill(child: "subprocess.Popen[bytes]") -> None:
+    """Kill a child and all of its group, unless that was done before."""
+    with _lock:
+        if child in _running:
+            _kill_group(child)
+            _running.discard(child)
 
 
 def kill_all() -> None:
@@ -142,16 +163,17 @@ def kill_all() -> None:
         _running.clear()
 
 
-def _limit(child: "subprocess.Popen[bytes]", deadline_s: float) -> None:
+def _limit(child: "subprocess.Popen[bytes]", deadline_s: float | None, memory: int = MEMORY_MAX) -> None:
     """Let the system end a child that eats memory, or that outlives us because we were killed (Linux only)."""
     if sys.platform != "linux":
         return
     import resource
 
-    seconds = round(deadline_s * (os.cpu_count() or 1)) + 2
     try:
-        resource.prlimit(child.pid, resource.RLIMIT_CPU, (seconds, seconds))
-        resource.prlimit(child.pid, resource.RLIMIT_DATA, (MEMORY_MAX, MEMORY_MAX))
+        resource.prlimit(child.pid, resource.RLIMIT_DATA, (memory, memory))
+        if deadline_s is not None:
+            seconds = round(deadline_s * (os.cpu_count() or 1)) + 2
+            resource.prlimit(child.pid, resource.RLIMIT_CPU, (seconds, seconds))
     except (ProcessLookupError, PermissionError):
         pass  # it has ended already, or the system does not let us
 
@@ -165,7 +187,12 @@ def _name(argv: Sequence[str]) -> str:
 
 
 def _start(
-    argv: Sequence[str], cwd: str | None, env: Mapping[str, str], pass_fds: Sequence[int]
+    argv: Sequence[str],
+    cwd: str | None,
+    env: Mapping[str, str],
+    pass_fds: Sequence[int],
+    *,
+    is_spoken_with: bool = False,
 ) -> "subprocess.Popen[bytes]":
     import subprocess
 
@@ -177,9 +204,9 @@ def _start(
                 argv,
                 cwd=cwd,
                 env=env,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if is_spoken_with else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=subprocess.DEVNULL if is_spoken_with else subprocess.PIPE,
                 bufsize=0,
                 close_fds=True,
                 pass_fds=pass_fds,
@@ -284,13 +311,6 @@ def _has_ended(child: "subprocess.Popen[bytes]") -> bool:
     return child.poll() is not None
 
 
-def _kill(child: "subprocess.Popen[bytes]") -> None:
-    with _lock:
-        if child in _running:
-            _kill_group(child)
-            _running.discard(child)
-
-
 def _kill_group(child: "subprocess.Popen[bytes]") -> None:
     if not WINDOWS:
         try:
@@ -307,10 +327,11 @@ def _kill_group(child: "subprocess.Popen[bytes]") -> None:
         child.kill()
 
 
-def _reap(child: "subprocess.Popen[bytes]") -> int | None:
+def reap(child: "subprocess.Popen[bytes]") -> int | None:
+    """Close what leads to a killed child, from which nobody reads any more; return its exit code."""
     import subprocess
 
-    for pipe in (child.stdout, child.stderr):
+    for pipe in (child.stdin, child.stdout, child.stderr):
         if pipe is not None and not WINDOWS:  # on Windows a pump may still read it; it is closed with the object
             pipe.close()
     try:

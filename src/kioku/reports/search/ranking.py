@@ -10,7 +10,7 @@ how well its talks fit as wholes; a turn scores its passage by words alone, plus
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import apsw
@@ -18,6 +18,7 @@ import msgspec
 
 from kioku.reports.search import postings
 from kioku.reports.search.asking import Word
+from kioku.reports.search.meaning import Meant, weigh
 from kioku.reports.search.postings import Posting
 from kioku.store.connection import one
 from kioku.store.indexing import SHIFT
@@ -46,17 +47,20 @@ class Passage(NamedTuple):
     session: int
     by_words: float
     score: float
+    near_words: float = 0.0  # what of `by_words` is for how near it is in meaning; less than 0 for what is far
+    near: float = 0.0  # what of `score` is
 
 
 class Ranked(msgspec.Struct, frozen=True):
     """What fits: passages, the best first; of sessions, by row number, how well their passages and their wholes do.
 
-    Both are parts of the best one's.
+    Both are parts of the best one's. `near` is what of `sums` is for nearness in meaning.
     """
 
     passages: list[Passage]
     sums: dict[int, float]
     wholes: dict[int, float]
+    near: dict[int, float] = {}
 
     def best_of(self) -> dict[int, list[Passage]]:
         """Return the passages of each session, the best first."""
@@ -67,9 +71,13 @@ class Ranked(msgspec.Struct, frozen=True):
 
 
 def rank(
-    db: apsw.Connection, words: Sequence[Word], sessions: Collection[int] | None, names: Sequence[str] = ()
-) -> Ranked:
-    """Return what fits some words, of no other sessions than these; a name of several words counts as one more."""
+    db: apsw.Connection, words: Sequence[Word], sessions: Collection[int] | None, names: Sequence[str] = (),
+    meant: Meant | None = None,
+) -> Ranked:  # fmt: skip
+    """Return what fits some words, of no other sessions than these.
+
+    A name of several words counts as one more; `meant` is the vector of what is asked.
+    """
     count, length = one(db, "SELECT passages, length FROM indexed")
     # Where most sessions are wanted, it is cheaper to leave the others out of what is found.
     is_most = sessions is None or len(sessions) * 2 > one(db, "SELECT count(*) FROM sessions")[0]
@@ -85,17 +93,24 @@ def rank(
     passages = [
         passage._replace(session=places[passage.id >> SHIFT]) for passage in weighed if passage.id >> SHIFT in places
     ]
+    if meant is not None:
+        passages = weigh(db, passages, meant)
     passages.sort(key=lambda passage: (-passage.score, -passage.at, passage.id))
     by_session: defaultdict[int, float] = defaultdict(float)
     for talk, score in wholes.items():
         if talk in places:
             by_session[places[talk]] += score
     ranked = Ranked(passages, {}, normal(by_session))
-    sums = {
-        seq: sum(passage.score * _FADING**number for number, passage in enumerate(best[:_BEST]))
-        for seq, best in ranked.best_of().items()
-    }
-    return Ranked(passages, normal(sums), ranked.wholes)
+    sums, near = (
+        {seq: _faded(getattr(passage, of) for passage in best[:_BEST]) for seq, best in ranked.best_of().items()}
+        for of in ("score", "near")
+    )
+    best = max(sums.values(), default=0.0) or 1.0
+    return Ranked(passages, normal(sums), ranked.wholes, {seq: share / best for seq, share in near.items() if share})
+
+
+def _faded(scores: Iterable[float]) -> float:
+    return sum(score * _FADING**number for number, score in enumerate(scores))
 
 
 def normal(scores: Mapping[int, float]) -> dict[int, float]:

@@ -12,12 +12,14 @@ import msgspec
 from kioku.reports import said as saying
 from kioku.reports.search import asking, others, snippets
 from kioku.reports.search.asking import Word
+from kioku.reports.search.meaning import Meant
 from kioku.reports.search.ranking import WHOLE, Passage, Ranked, normal, rank
 from kioku.reports.search.wanted import DISCOVERY, FILE, SESSION, TURN, Hit, Query, Session, command
 from kioku.words import counted
 
 _TITLE: Final = 0.1  # what a title or a topic with all the words is worth beside the best passages
 _MOST: Final = 1 + WHOLE + _TITLE  # the best score before it is made a part of 1
+_NEAR: Final = "; near in meaning"
 
 
 def search(
@@ -25,10 +27,12 @@ def search(
     wanted: Query,
     *,
     module_of: Callable[[str], str | None] | None = None,
+    meant: Meant | None = None,
 ) -> list[Hit]:
     """Return what fits best, by kind and then the best first, at most `limit` of each kind. Any text is a query.
 
-    `module_of` names the module of a path; it is needed where a module is asked for.
+    `module_of` names the module of a path; it is needed where a module is asked for. `meant` is the vector of what is
+    asked, where a model took part.
     """
     words = asking.words(wanted.text)
     if not words:
@@ -36,7 +40,7 @@ def search(
     sessions = _fitting(db, wanted, module_of) if wanted.is_filtered else None
     hits: list[Hit] = []
     if SESSION in wanted.kinds or TURN in wanted.kinds:
-        ranked = rank(db, words, sessions, asking.names(wanted.text))
+        ranked = rank(db, words, sessions, asking.names(wanted.text), meant)
         named: dict[int, str] = {}
         if SESSION in wanted.kinds:
             hits += _session_hits(db, words, ranked, sessions, wanted.limit, named)
@@ -57,7 +61,8 @@ def _session_hits(
     best = ranked.best_of()
     parts = {
         seq: {
-            "passages": ranked.sums.get(seq, 0.0) / _MOST,
+            "passages": (ranked.sums.get(seq, 0.0) - ranked.near.get(seq, 0.0)) / _MOST,
+            **_near(ranked.near.get(seq, 0.0) / _MOST),
             "whole": WHOLE * ranked.wholes.get(seq, 0.0) / _MOST,
             "title": _TITLE * titles.get(seq, 0.0) / _MOST,
         }
@@ -79,6 +84,7 @@ def _session_hits(
             snippet.matched,
             f"{counted(count, 'passage')} of it fit{'s' if count == 1 else ''}" if count else "its title or topics",
         )
+        why += _NEAR if parts[seq].get("meaning", 0.0) > 0 else ""
         hits.append(
             Hit(
                 kind=SESSION, id=told[seq].id, session_id=told[seq].id, at=told[seq].started_at,
@@ -93,6 +99,7 @@ def _turn_hits(
     db: apsw.Connection, words: Sequence[Word], ranked: Ranked, limit: int, named: dict[int, str]
 ) -> list[Hit]:
     by_words = normal({passage.id: passage.by_words for passage in ranked.passages})
+    top = max((passage.by_words for passage in ranked.passages), default=0.0) or 1.0
     wholes = ranked.wholes
     scored: list[tuple[float, Passage]] = sorted(
         ((by_words[passage.id] + WHOLE * wholes.get(passage.session, 0.0), passage) for passage in ranked.passages),
@@ -111,14 +118,15 @@ def _turn_hits(
         if passage.id not in said or passage.session not in told:
             continue
         session, snippet = told[passage.session], said[passage.id]
-        parts = {"words": by_words[passage.id] / (1 + WHOLE)}
-        parts["session"] = score / (1 + WHOLE) - parts["words"]
+        why = _why(snippet.matched, f"said by {saying.WHO.get(snippet.role, 'somebody')}")
+        near = passage.near_words / top / (1 + WHOLE)
+        parts = {"words": by_words[passage.id] / (1 + WHOLE) - near, **_near(near)}
+        parts["session"] = score / (1 + WHOLE) - by_words[passage.id] / (1 + WHOLE)
         hits.append(
             Hit(
                 kind=TURN, id=str(passage.turn), session_id=session.id, at=passage.at, snippet=snippet.text,
-                title=named[session.seq],
-                why=_why(snippet.matched, f"said by {saying.WHO.get(snippet.role, 'somebody')}"),
-                parts=parts, score=score / (1 + WHOLE),
+                title=named[session.seq], why=why + (_NEAR if near > 0 else ""), parts=parts,
+                score=score / (1 + WHOLE),
                 opens=command("sessions", "show", session.id, "--turn", str(passage.turn)),
             )
         )  # fmt: skip
@@ -136,6 +144,10 @@ def _why(matched: list[str], where: str) -> str:
     if not matched:
         return f"{where}; its words stand near by, in its date or within longer ones"
     return f"{where}; {', '.join(matched[:6])}"
+
+
+def _near(share: float) -> dict[str, float]:
+    return {"meaning": share} if share else {}
 
 
 def _sessions(db: apsw.Connection, seqs: Collection[int]) -> dict[int, Session]:
