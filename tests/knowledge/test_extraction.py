@@ -132,6 +132,12 @@ def test_the_table_weighs_every_cue_and_nothing_else() -> None:
     }
 
 
+def test_a_placeholder_within_a_line_takes_nothing_of_what_follows_it_and_a_clients_open_tag_does() -> None:
+    rule = "Always run the migrations before the tests."
+    assert [one.content for one in found(f"Runs lie under `runs/<run-id>` and <session-id>.\n\n{rule}")] == [rule]
+    assert found(f"Look at this.\n<system-reminder>\n{rule}") == []
+
+
 def test_a_plan_of_the_assistant_is_no_decision() -> None:
     assert found("I'll switch the parser to the new package so that the tests pass.", "assistant") == []
     assert found("Let me replace the polling loop with a file watcher instead of the timer.", "assistant") == []
