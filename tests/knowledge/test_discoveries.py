@@ -146,8 +146,10 @@ def test_what_is_contradicted_is_told_with_the_turn_that_says_so(known: Path, tm
     talk = conversation(project, tmp_path / "a.jsonl", words)
     assert kioku("import", "claude", str(talk), cwd=project).returncode == 0
     (old,) = said(project, "list", "--type", "decision")["discoveries"]
-    (new,) = said(project, "add", "Never use moment.js for dates.", "--type", "rule")["discoveries"]
+    added = kioku("discoveries", "add", "Never use moment.js for dates.", "--type", "rule", cwd=project)
+    (new,) = said(project, "list", "--type", "rule", "--state", "accepted")["discoveries"]
     told = f"kioku discoveries supersede {old['id'][:8]} {new['id'][:8]}"
+    assert told in added.stdout
     assert told in kioku("discoveries", "list", cwd=project).stdout
     shown = kioku("discoveries", "show", old["id"], cwd=project).stdout
     assert f", turn {old['evidence'][0]['turn']}, " in shown

@@ -681,6 +681,29 @@ def test_an_enrichment_that_was_cut_off_is_made_up_for(
     assert file(project).read_text() == WRITTEN
 
 
+def test_what_a_person_deletes_after_an_enrichment_was_cut_off_stays_out(
+    store: Store, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = enriched.keep
+
+    def keep(folder: str, id: str, memory: enriched.Memory) -> None:
+        if memory.before is None:
+            raise OSError(5, "Input/output error")
+        real(folder, id, memory)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(enriched, "keep", keep)
+        with pytest.raises(ProjectError):
+            run(store, project)
+    text = file(project).read_text()
+    entry = next(one for one in project_yaml.load(str(file(project))).modules["queue"].rules if one.id)
+    lines = text.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if f"text: {entry.text}" in line)
+    file(project).write_text("".join(lines[:first] + lines[first + 2 :]))
+    done = run(store, project)
+    assert (done.added, done.kept_out) == ([], [entry.id])
+
+
 def test_what_another_store_wrote_is_not_taken_for_ours(store: Store, project: Path, tmp_path: Path) -> None:
     run(store, project)
     text = file(project).read_text()

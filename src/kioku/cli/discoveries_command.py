@@ -200,12 +200,16 @@ def edit(
 @json_option
 def add(text: str, kind: str, module: str | None, folder: str | None, own: bool, as_json: bool) -> None:
     """Record what you know. It is accepted."""
-    row = _written(
-        folder,
-        own,
-        lambda db, now, store: discoveries.add(db, kind, text, module, own=store.is_registered, now=now),
-    )
+
+    def work(db: "apsw.Connection", now: int, store: Store) -> tuple[Row, list[Row]]:
+        row = discoveries.add(db, kind, text, module, own=store.is_registered, now=now)
+        return row, stored.every(db)
+
+    row, rows = _written(folder, own, work)
     _tell([row], as_json=as_json)
+    for other in () if as_json else rows:
+        if row.id in other.proposed_by:
+            _tell_contradicted(other, _standing(rows))
 
 
 @command.command("supersede")
