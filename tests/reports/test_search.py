@@ -137,6 +137,17 @@ def test_a_message_is_found_first_where_it_stands_as_it_is(told: Path) -> None:
         assert "ends like" in found(told, query, "--type", "turn")[0]["snippet"].replace("[[", ""), query
 
 
+def test_a_name_that_is_everywhere_is_found_too(tmp_path: Path) -> None:
+    conversations = [{"id": "one", "turns": [{"text": f"walrus_eats_fish {number}"} for number in range(1_100)]}]
+    store, *_ = record_all(conversations, tmp_path)
+    try:
+        hits = store.read(lambda db: search(db, Query(text="walrus_eats_fish 700", kinds=("turn",))))
+        assert store.read(lambda db: search(db, Query(text="walrus_eats_fish", kinds=("turn",))))
+    finally:
+        store.close()
+    assert "700" in hits[0].snippet
+
+
 def test_a_result_says_how_to_open_it_and_marks_the_match(told: Path) -> None:
     for result in found(told, "reconnect", "socket", "--type", "session", "--type", "turn")[:2]:
         shown = kioku(*result["opens"].split()[1:], "--json", cwd=told)

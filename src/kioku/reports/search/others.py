@@ -136,7 +136,8 @@ def titles(db: apsw.Connection, words: Sequence[Word], seqs: Collection[int] | N
     text = "ifnull(title, '') || ' ' || topics"
     forms = [_forms(stem) for stem in stems]
     count = " + ".join(f"({' OR '.join(['instr(told, ?) > 0'] * len(same))})" for same in forms)
-    query = f"""WITH t AS MATERIALIZED (SELECT seq, lower({text}) AS told FROM sessions WHERE empty = 0)
+    query = f"""WITH t AS MATERIALIZED (SELECT seq, lower({text}) AS told FROM sessions
+                WHERE empty = 0 AND (title IS NOT NULL OR topics <> '[]'))
                 SELECT seq, told FROM t WHERE {count} >= ? ORDER BY seq DESC LIMIT ?"""
     found = {}
     for seq, told in db.execute(

@@ -47,10 +47,6 @@ def read(
         if word not in plain:
             rows = _matching(db, word.match, _PAIRS)
             found.append(Posting(word.text, 1, dict.fromkeys(rows, 1.0), len(rows), is_whole=True))
-    for name in names:
-        rows = _matching(db, name, _PAIRS)
-        whole = Posting(name, 1, dict.fromkeys(rows, 1.0), len(rows), is_whole=True)
-        found += [whole] * name.count(" ")  # once for each two words that stand in it as they should
     frequent: list[Word] = []
     total = sum(posting.frequency for posting in found)
     rare: list[Word] = []
@@ -63,6 +59,10 @@ def read(
             found.append(Posting(word.text, 1, _places(db, plain[word]), counts[word], is_whole=True))
         else:
             frequent.append(word)
+    for name in names:
+        rows = _matching(db, name, _PAIRS)
+        whole = Posting(name, 1, dict.fromkeys(rows, 1.0), len(rows), is_whole=True)
+        found += [whole] * name.count(" ")  # once for each two words that stand in it as they should
     there = [word for word in known if word not in counts or counts[word]]
     for a, b in pairwise(words):
         if a not in there or b not in there:
