@@ -103,6 +103,7 @@ def test_the_text_made_ready_tells_of_no_file_and_no_branch_that_is_gone_since(p
     with Server(project) as server:
         server.initialize(client="claude-code")
         server.call("read_file", path=".gitignore")  # hooks do not tell of branches
+        server.call("grep_codebase", pattern="context")  # children are stopped at the end, and git is asked after that
         work(project)
         (project / "notes.txt").write_text("")
         assert server.end() == 0

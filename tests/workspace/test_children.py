@@ -185,7 +185,7 @@ def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 def test_shutdown_ends_every_child_and_lets_no_other_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "_closed", False)  # restored afterwards
+    monkeypatch.setattr(children, "_closed_by", None)  # restored afterwards
     pids: list[int] = []
     outcomes: list[str] = []
     ready = threading.Barrier(4)
@@ -212,8 +212,16 @@ def test_shutdown_ends_every_child_and_lets_no_other_start(monkeypatch: pytest.M
     assert len(pids) == 6
     for pid in pids:
         assert_gone(pid)
-    with pytest.raises(CancelledCallError):
-        python("print()")
+    late = threading.Thread(target=call)
+    late.start()
+    late.join(60)
+    assert outcomes == ["cancelled"] * 4
+
+
+def test_the_thread_that_shuts_down_may_still_start_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "_closed_by", None)
+    kill_all()
+    assert python("print(1)").stdout.strip() == b"1"
 
 
 _ENDING_WHILE_IMPORTING = """
@@ -254,7 +262,7 @@ while ending.is_alive() and not is_waiting():
 go_on.set()
 ending.join()
 loading.join()
-print(failed, sys.modules["kioku.workspace.children"]._closed)
+print(failed, sys.modules["kioku.workspace.children"]._closed_by is not None)
 """
 
 

@@ -39,7 +39,7 @@ _PASSED_ON = frozenset(
 # never signalled once its number may belong to somebody else.
 _lock = threading.Lock()
 _running: set["subprocess.Popen[bytes]"] = set()
-_closed = False
+_closed_by: int | None = None  # the thread that shuts the server down
 
 
 class ChildResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ def run(
                     kept[name] += piece
                 elif piece and not on_data(piece):
                     truncated = True
-            if _closed or cancelled():
+            if _is_refused() or cancelled():
                 raise CancelledCallError(f"The call was cancelled while {_name(argv)} ran.")
             timed_out = time.monotonic() >= ends_at
             if truncated or timed_out:
@@ -122,7 +122,7 @@ def run(
         chunks.close()
         kill(child)
         code = reap(child)
-    if _closed:
+    if _is_refused():
         raise CancelledCallError(f"The server shut down while {_name(argv)} ran.")
     return ChildResult(
         exit_code=code if finished else None,
@@ -154,13 +154,20 @@ def kill(child: "subprocess.Popen[bytes]") -> None:
 
 
 def kill_all() -> None:
-    """End every child at once, from any thread, and let no other start: the server is shutting down."""
-    global _closed
+    """End every child at once, from any thread, and let no other thread start one: the server is shutting down.
+
+    The caller's own thread may: it waits for what it starts before the process ends.
+    """
+    global _closed_by
     with _lock:
-        _closed = True
+        _closed_by = threading.get_ident()
         for child in _running:
             _kill_group(child)
         _running.clear()
+
+
+def _is_refused() -> bool:
+    return _closed_by not in (None, threading.get_ident())
 
 
 def _limit(child: "subprocess.Popen[bytes]", deadline_s: float | None, memory: int = MEMORY_MAX) -> None:
@@ -197,7 +204,7 @@ def _start(
     import subprocess
 
     with _lock:  # held while starting, so that kill_all never misses a child that is just being made
-        if _closed:
+        if _is_refused():
             raise CancelledCallError(f"The server is shutting down; {_name(argv)} was not started.")
         try:
             child = subprocess.Popen(
