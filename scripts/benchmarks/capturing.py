@@ -28,15 +28,24 @@ def hook() -> Iterator[Figure]:
     """Run the hook and a bare interpreter in turns; then again while the store is locked."""
     bare: list[float] = []
     ours: list[float] = []
+    beginning: list[float] = []
     with workplace() as (project, env):
         (project / ".git").mkdir()
         (project / ".env").write_text("DB_PASSWORD=correct-horse-battery-9\n")
         client = Client([*KIOKU, "serve"], project, env)  # so that there is a store
         client.exchange(INITIALIZE)
         client.end()
+        subprocess.run(
+            [*KIOKU, "discoveries", "add", "The hook tells this.", "--type", "decision"], cwd=project, env=env,
+            check=True, capture_output=True,
+        )  # fmt: skip
+        told = subprocess.run(_HOOK, input=_beginning(project), cwd=project, env=env, check=True, capture_output=True)
+        if b"The hook tells this." not in told.stdout:
+            raise AssertionError("the hook told nothing of what a session begins with")
         for number in range(ROUNDS):
             bare.append(_timed([sys.executable, "-c", "pass"], b"", project, env))
             ours.append(_timed(_HOOK, _event(project, number), project, env))
+            beginning.append(_timed(_HOOK, _beginning(project), project, env))
         locked: list[float] = []
         before = _spooled(env)
         with _locked(project / ".context" / "sessions.db") as is_over:
@@ -46,6 +55,9 @@ def hook() -> Iterator[Figure]:
     base = milliseconds(bare)
     remark = f"{milliseconds(ours):.1f} ms; python -c pass {base:.1f} ms"
     yield Figure("a hook / python -c pass", milliseconds(ours) / base, "x", 2.2, remark)
+    yield Figure(
+        "a hook that tells what a session begins with / python -c pass", milliseconds(beginning) / base, "x", 2.2
+    )
     remark = f"{len(locked)} events"
     yield Figure(
         "a hook while the store is locked for 10 s / python -c pass", milliseconds(locked) / base, "x", 2.2, remark
@@ -107,6 +119,11 @@ def _event(project: Path, number: int) -> bytes:
         "tool_input": {"file_path": f"{project}/a.py", "old_string": CODE[:600], "new_string": CODE[600:1200]},
         "tool_response": {"filePath": f"{project}/a.py", "originalFile": CODE[:8000]},
     }  # fmt: skip
+    return json.dumps(event).encode()
+
+
+def _beginning(project: Path) -> bytes:
+    event = {"session_id": "begin", "cwd": str(project), "hook_event_name": "SessionStart", "source": "startup"}
     return json.dumps(event).encode()
 
 

@@ -2,13 +2,16 @@
 
 It reads the event, keeps what is needed, redacts that, appends it to the project's spool and is gone. Invariants: it
 always ends with 0 and says nothing but what the client is meant to read; it opens no database and no connection; what
-it appends is whole or, if it is killed, the only record that is lost. Standard library and `redaction` only, and not
-even `json` or `typing`, whose imports cost as much as the interpreter's own start.
+it appends is whole or, if it is killed, the only record that is lost. Standard library and leaves of ours that keep to
+it, and not even `json` or `typing`, whose imports cost as much as the interpreter's own start.
 """
 
 import os
 import sys
 import time
+
+from kioku.spooling import FOR_APPENDING, append, folder_name, make_private
+from kioku.terse_json import encode, parse, parse_beginning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,11 +22,6 @@ CLIENTS = ("claude", "codex", "gemini", "cursor", "vscode")
 
 LONGEST_EVENT = 2 << 20  # bytes that are parsed; of a longer event only what comes first, and the call's id
 LONGEST_TEXT = 65_536  # characters of one string
-LONGEST_START_TEXT = 8_192  # bytes of what the assistant is told when it starts
-PATIENCE_S = 1.0  # how long others are waited for before an event goes into a file of its own
-
-# A FIFO must not hold us up, and a link not lead us elsewhere.
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 _MARKS = (".context", ".git")
 _MANIFESTS = (
@@ -93,7 +91,7 @@ def _handle(arguments: list[str], state: str) -> None:
     }  # fmt: skip
     append(os.path.join(state, "spool", folder_name(root)), encode(record))
     if event.get("name") in ("SessionStart", "sessionStart"):
-        _tell(state, root)
+        _tell(state, root, _client(arguments[0], told), is_shortened=event.get("why") == "compact")
 
 
 def _client(named: str, told: "dict[str, Any]") -> str:
@@ -121,68 +119,6 @@ def _read_event() -> tuple[str, str]:
             tail = (tail + chunk[max(room, 0) :])[-65_536:]
         size += len(chunk)
     return b"".join(parts).decode("utf-8-sig", "replace"), tail.decode("utf-8", "replace")
-
-
-class _Context:
-    """What the C scanner asks for: how numbers and constants are made."""
-
-    strict = False
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-
-    def __init__(self) -> None:
-        self.memo: dict[str, str] = {}
-
-    @staticmethod
-    def parse_int(text: str) -> int:
-        return int(text) if len(text) < 20 else 0
-
-    @staticmethod
-    def parse_constant(_name: str) -> None:
-        return None
-
-
-# What the scanner raises for text that is no JSON; SystemError where it looks for `json`'s own error in vain.
-_NO_JSON = (ValueError, StopIteration, RecursionError, IndexError, TypeError, SystemError)
-
-
-def _scanner() -> "Callable[[str, int], tuple[Any, int]]":
-    """Return a function that reads a JSON value at a position, as `json` does, without importing `json`."""
-    try:
-        from _json import make_scanner
-
-        return make_scanner(_Context())  # type: ignore[arg-type]
-    except ImportError:
-        import json
-
-        return json.JSONDecoder(strict=False).raw_decode
-
-
-def parse(text: str) -> "Any":
-    """Return the JSON value that a text holds, None if it holds none."""
-    try:
-        return _scanner()(text, len(text) - len(text.lstrip()))[0]
-    except _NO_JSON:
-        return None
-
-
-def parse_beginning(text: str) -> "dict[str, Any]":
-    """Return the members of an object that is cut off or broken, as far as they can be read."""
-    found: dict[str, Any] = {}
-    position = text.find("{") + 1
-    scan = _scanner()
-    try:
-        while position:
-            while text[position] in " \t\r\n,":
-                position += 1
-            name, position = scan(text, position)
-            while text[position] in " \t\r\n:":
-                position += 1
-            found[name], position = scan(text, position)
-    except _NO_JSON:
-        pass  # the rest cannot be read
-    return found
 
 
 # --- what is kept -----------------------------------------------------------------------------------------------------
@@ -368,15 +304,7 @@ def is_within(path: str, folders: tuple[str, ...]) -> bool:
     return False
 
 
-# --- the spool --------------------------------------------------------------------------------------------------------
-
-
-def folder_name(root: str) -> str:
-    """Return the name of a project's folder in the spool."""
-    from binascii import crc32
-
-    base = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in os.path.basename(root))
-    return f"{crc32(os.fsencode(root)):08x}-{base[:40]}"
+# --- when, and what went wrong ----------------------------------------------------------------------------------------
 
 
 def now_ms() -> int:
@@ -392,113 +320,12 @@ def now_ms() -> int:
     return at
 
 
-def encode(value: object) -> str:
-    """Write a value as JSON."""
-    if isinstance(value, str):
-        try:
-            from _json import encode_basestring
-        except ImportError:
-            from json import dumps as encode_basestring
-        return encode_basestring(value)
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{encode(name)}:{encode(part)}" for name, part in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(encode, value)) + "]"
-    return repr(value)
-
-
-def frame(text: str) -> bytes:
-    """Return a record as it lies in the spool.
-
-    It begins a line of its own, whatever a writer that was killed has left before it, and its checksum tells whether
-    it is whole.
-    """
-    from binascii import crc32
-
-    data = text.encode("utf-8", "replace")
-    return b"\n%08x %s\n" % (crc32(data), data)
-
-
-def make_private(folder: str) -> None:
-    """Make a folder, and those above it that are missing, for the user alone. Raises OSError."""
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        pass
-    except FileNotFoundError:
-        make_private(os.path.dirname(folder))
-        make_private(folder)
-
-
-def append(folder: str, text: str) -> None:
-    """Append a record to a project's spool. Raises OSError."""
-    make_private(folder)
-    data = frame(text)
-    path = os.path.join(folder, "events.spool")
-    deadline = time.monotonic() + PATIENCE_S
-    flags = _APPEND | getattr(os, "O_BINARY", 0)
-    while True:
-        try:
-            descriptor = os.open(path, flags, 0o600)
-        except OSError:
-            break  # a link, a folder or a FIFO lies there, or somebody else's file
-        try:
-            if lock(descriptor, deadline):
-                # Whoever takes the file away does so under this lock: it may be another one by now.
-                try:
-                    there, held = os.stat(path), os.fstat(descriptor)
-                except FileNotFoundError:
-                    continue
-                if (there.st_dev, there.st_ino) != (held.st_dev, held.st_ino):
-                    continue
-                _write(descriptor, data)
-                return
-        finally:
-            os.close(descriptor)
-        break
-    # A file of our own needs no lock: somebody holds that of the other and does not let go, or it cannot be opened.
-    alone = os.path.join(folder, f"late-{os.getpid()}-{os.urandom(4).hex()}")
-    descriptor = os.open(alone + ".new", flags | os.O_EXCL, 0o600)
-    try:
-        _write(descriptor, data)
-    finally:
-        os.close(descriptor)
-    os.rename(alone + ".new", alone + ".spool")
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def lock(descriptor: int, deadline: float) -> bool:
-    """Lock a file for ourselves; return whether that worked in time."""
-    while True:
-        try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a byte that is no record's
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except OSError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.002)
-
-
 def _count(state: str, name: str) -> None:
     """Add one to a counter: a byte at the end of a file, so that two can do it at once."""
     try:
         folder = os.path.join(state, "spool")
         make_private(folder)
-        descriptor = os.open(os.path.join(folder, name), _APPEND, 0o600)
+        descriptor = os.open(os.path.join(folder, name), FOR_APPENDING, 0o600)
         try:
             if os.fstat(descriptor).st_size < 1 << 20:
                 os.write(descriptor, b".")
@@ -508,19 +335,17 @@ def _count(state: str, name: str) -> None:
         pass  # nowhere to write: there is nobody to tell either
 
 
-def _tell(state: str, root: str) -> None:
-    """Hand the assistant what the session begins with, where that was made ready from the store that is there now."""
-    try:
-        with open(os.path.join(state, "start", folder_name(root)), "rb") as stream:
-            head, _, told = stream.read(LONGEST_START_TEXT).partition(b"\n")
-        device, inode, store = head.split(b" ", 2)
-        there = os.lstat(store)
-    except (OSError, ValueError):
+def _tell(state: str, root: str, client: str, *, is_shortened: bool) -> None:
+    """Hand the assistant what the session begins with, in the words of its client."""
+    from kioku import telling
+
+    text = telling.hand_over(os.path.join(state, "start", folder_name(root)), root, is_shortened=is_shortened)
+    if not text.strip():
         return
-    text = told.decode("utf-8", "replace")
-    if (device, inode) == (b"%d" % there.st_dev, b"%d" % there.st_ino) and text.strip():
-        answer = {"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}}
-        os.write(1, encode(answer).encode("utf-8", "replace"))
+    answer: dict[str, Any] = {"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}}
+    if client == "cursor":
+        answer = {"additional_context": text}
+    os.write(1, encode(answer).encode("utf-8", "replace"))
 
 
 if __name__ == "__main__":

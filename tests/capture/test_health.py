@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kioku import hook
+from kioku import hook, spooling
 from tests.capture.test_import import line, transcript
 from tests.capture.test_together import marked, send, state
 from tests.support import Clock, Server, kioku
@@ -212,7 +212,7 @@ def test_events_without_a_project_torn_records_and_failures_are_counted(marked: 
     send(marked, "Stop", client="claude code")
     send(marked, "UserPromptSubmit", prompt="one")
     send(marked, "UserPromptSubmit", prompt="two")
-    file = state(home) / "spool" / hook.folder_name(str(marked)) / "events.spool"
+    file = state(home) / "spool" / spooling.folder_name(str(marked)) / "events.spool"
     first, second = (found for found in file.read_bytes().splitlines(keepends=True) if found.strip())
     file.write_bytes(first + second[:40] + b"\n")
     kioku("status", cwd=marked)

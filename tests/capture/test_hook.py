@@ -6,12 +6,13 @@ import random
 import string
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kioku import hook
+from kioku import hook, spooling, telling
 from kioku.capture import prepare, spool
 from tests.support import PATIENCE_S, Clock, read_only
 
@@ -274,22 +275,94 @@ def test_a_patch_is_kept_as_the_names_of_its_files(marked: Path, state: Path) ->
     assert everything(state).count(b"Update File: a.py") == 3
 
 
-def test_the_assistant_is_told_what_was_made_ready_for_its_start(marked: Path, state: Path) -> None:
-    event = {"session_id": "one", "hook_event_name": "SessionStart", "source": "startup", "cwd": str(marked)}
-    assert run(event, cwd=marked).stdout == b""
-    ready = state / "start" / hook.folder_name(str(marked))
-    ready.parent.mkdir()
-    store = marked / "store"
+def start(where: Path, **fields: str) -> dict[str, str]:
+    return {"session_id": "one", "hook_event_name": "SessionStart", "source": "startup", "cwd": str(where), **fields}
+
+
+def ready(state: Path, where: Path, *lines: "telling.Told", watched: Sequence[Path] = ()) -> Path:
+    """Lay down what is told in a folder, made from a store in it; return that store."""
+    store = where / "store"
     store.touch()
-    status = store.lstat()
-    ready.write_text(f"{status.st_dev} {status.st_ino} {store}\n" + 'You were "here".\n' * 2_000)
-    answer = json.loads(run(event, cwd=marked).stdout)
+    named = [(str(path), telling.status(str(path))) for path in watched]
+    (state / "start").mkdir(parents=True, exist_ok=True)
+    (state / "start" / spooling.folder_name(str(where))).write_bytes(telling.lay_down(str(store), named, lines))
+    return store
+
+
+def told(where: Path, **fields: str) -> str:
+    out = run(start(where, **fields), cwd=where).stdout
+    return str(json.loads(out)["hookSpecificOutput"]["additionalContext"]) if out else ""
+
+
+def test_the_assistant_is_told_what_was_made_ready_for_its_start(marked: Path, state: Path) -> None:
+    assert run(start(marked), cwd=marked).stdout == b""
+    store = ready(state, marked, *[("=", 'You were "here".', "", ())] * 2_000)
+    answer = json.loads(run(start(marked), cwd=marked).stdout)
     assert answer["hookSpecificOutput"]["hookEventName"] == "SessionStart"
     assert answer["hookSpecificOutput"]["additionalContext"].startswith('You were "here".')
-    assert len(answer["hookSpecificOutput"]["additionalContext"]) <= hook.LONGEST_START_TEXT
+    assert len(answer["hookSpecificOutput"]["additionalContext"]) <= telling.LONGEST
     assert run(post(marked), cwd=marked).stdout == b""
     store.rename(marked / "old")
-    assert run(event, cwd=marked).stdout == b""  # it is of a store that is there no more
+    assert run(start(marked), cwd=marked).stdout == b""  # it is of a store that is there no more
+
+
+def test_cursor_is_told_under_its_own_name_for_it_also_by_the_hook_of_another_client(marked: Path, state: Path) -> None:
+    ready(state, marked, ("=", "You were here.", "", ()))
+    event = start(marked, hook_event_name="sessionStart", conversation_id="one")
+    assert json.loads(run(event, client="cursor", cwd=marked).stdout) == {"additional_context": "You were here."}
+    event = start(marked, cursor_version="3.1")
+    assert json.loads(run(event, client="claude", cwd=marked).stdout) == {"additional_context": "You were here."}
+
+
+def test_files_that_are_gone_since_are_not_told_of_at_the_start(marked: Path, state: Path) -> None:
+    for name in ("a.py", "b.py"):
+        (marked / name).touch()
+    files = [("a.py", "a.py"), ("b.py", "b.py"), ("", "deleted.py")]
+    ready(state, marked, ("+", "Edited: ", ".", files), ("+", "Or: ", ".", files[:1]))
+    assert told(marked) == "Edited: a.py, b.py, deleted.py.\nOr: a.py."
+    (marked / "a.py").unlink()
+    assert told(marked) == "Edited: b.py, deleted.py."
+
+
+def test_what_holds_for_a_working_tree_is_told_while_it_stands_as_it_stood(marked: Path, state: Path) -> None:
+    head, packed = marked / ".git" / "HEAD", marked / ".git" / "packed-refs"
+    head.write_text("ref: refs/heads/work\n")
+    lines: list[telling.Told] = [
+        ("&", "On work.", "", ()),
+        ("!", "On some branch.", "", ()),
+        ("=", "Decided.", "", ()),
+    ]
+    ready(state, marked, *lines, watched=[head, packed])
+    assert told(marked) == "On work.\nDecided."
+    packed.write_text("# pack-refs\n")
+    assert told(marked) == "On some branch.\nDecided."
+    packed.unlink()
+    assert told(marked) == "On work.\nDecided."
+    head.write_text("ref: refs/heads/main\n")
+    assert told(marked) == "On some branch.\nDecided."
+
+
+def test_a_conversation_that_was_shortened_is_told_what_holds_and_not_what_the_one_before_it_was_for(
+    marked: Path, state: Path
+) -> None:
+    lines: list[telling.Told] = [("+", "Last asked.", "", ()), ("=", "Decided.", "", ()), ("~", "Shortened.", "", ())]
+    ready(state, marked, *lines)
+    assert told(marked, source="compact") == "Decided.\nShortened."
+    assert told(marked, source="resume") == "Last asked.\nDecided."
+
+
+def test_what_was_laid_down_in_another_form_or_cut_off_is_not_told(marked: Path, state: Path) -> None:
+    store = ready(state, marked)
+    status = store.lstat()
+    file = state / "start" / spooling.folder_name(str(marked))
+    for form in (
+        f"{status.st_dev} {status.st_ino} {store}\n[A record]\nLast asked: x",
+        f"{status.st_dev}",
+        "",
+        "\0\n\n",
+    ):
+        file.write_text(form)
+        assert told(marked) == ""
 
 
 def test_where_nothing_can_be_written_the_client_still_sees_no_failure(marked: Path, home: Path) -> None:

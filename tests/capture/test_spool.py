@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kioku import hook
+from kioku import hook, spooling
 from kioku.capture import spool
 from tests.support import PATIENCE_S
 
@@ -32,7 +32,7 @@ def state(home: Path) -> Path:
 
 @pytest.fixture
 def folder(state: Path) -> Path:
-    return state / "spool" / hook.folder_name(ROOT)
+    return state / "spool" / spooling.folder_name(ROOT)
 
 
 def taken(state: Path, *, finish: bool = True) -> tuple[list[str], int]:
@@ -50,7 +50,7 @@ def taken(state: Path, *, finish: bool = True) -> tuple[list[str], int]:
 
 def test_records_come_out_as_they_went_in(state: Path, folder: Path) -> None:
     for number in range(3):
-        hook.append(str(folder), record(number))
+        spooling.append(str(folder), record(number))
     (found,) = spool.pending(str(state))
     assert (found.root, found.oldest) == (ROOT, 1_780_000_000_000)
     assert spool.has_events(str(state), ROOT)
@@ -62,11 +62,11 @@ def test_records_come_out_as_they_went_in(state: Path, folder: Path) -> None:
 
 
 def test_a_write_that_was_cut_at_any_byte_loses_at_most_its_own_record(state: Path, folder: Path) -> None:
-    first, second = hook.frame(record(1)), hook.frame(record(2))
+    first, second = spooling.frame(record(1)), spooling.frame(record(2))
     folder.mkdir(parents=True)
     for cut in range(len(second) + 1):
         (folder / "events.spool").write_bytes(first + second[:cut])
-        hook.append(str(folder), record(3))
+        spooling.append(str(folder), record(3))
         ids, torn = taken(state)
         whole = [f"{1:016x}", f"{3:016x}"]
         if torn or cut <= 1:
@@ -79,7 +79,7 @@ def test_a_write_that_was_cut_at_any_byte_loses_at_most_its_own_record(state: Pa
 def test_many_writers_at_once_lose_nothing(state: Path, folder: Path) -> None:
     def write(start: int) -> None:
         for number in range(start, start + 50):
-            hook.append(str(folder), record(number))
+            spooling.append(str(folder), record(number))
 
     ids: list[str] = []
     with ThreadPoolExecutor(8) as pool:
@@ -93,7 +93,7 @@ def test_many_writers_at_once_lose_nothing(state: Path, folder: Path) -> None:
 
 
 def test_a_reader_that_is_killed_leaves_its_batch_to_the_next(state: Path, folder: Path) -> None:
-    hook.append(str(folder), record(1))
+    spooling.append(str(folder), record(1))
     script = """
 import sys
 from kioku.capture import spool
@@ -108,7 +108,7 @@ for folder in spool.pending(sys.argv[1]):
     assert reader.stdout is not None
     assert reader.stdin is not None
     said = reader.stdout.readline()
-    hook.append(str(folder), record(2))
+    spooling.append(str(folder), record(2))
     assert taken(state) == ([], 0), "a second reader finds nothing while the first one lives"
     reader.kill()
     reader.wait(PATIENCE_S)
@@ -128,11 +128,11 @@ def test_a_writer_that_cannot_get_the_lock_uses_a_file_of_its_own(
 ) -> None:
     import fcntl
 
-    hook.append(str(folder), record(1))
-    monkeypatch.setattr(hook, "PATIENCE_S", 0.0)
+    spooling.append(str(folder), record(1))
+    monkeypatch.setattr(spooling, "PATIENCE_S", 0.0)
     with (folder / "events.spool").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        hook.append(str(folder), record(2))
+        spooling.append(str(folder), record(2))
     assert sorted(taken(state)[0]) == [f"{1:016x}", f"{2:016x}"]
 
 
@@ -151,14 +151,14 @@ def test_a_writer_that_cannot_get_the_lock_uses_a_file_of_its_own(
 )
 def test_what_is_no_record_is_counted_and_dropped(state: Path, folder: Path, content: bytes) -> None:
     folder.mkdir(parents=True)
-    (folder / "events.spool").write_bytes(hook.frame(record(1)) + content + hook.frame(record(2)))
+    (folder / "events.spool").write_bytes(spooling.frame(record(1)) + content + spooling.frame(record(2)))
     assert taken(state)[0] == [f"{1:016x}", f"{2:016x}"]
 
 
 def test_links_fifos_and_folders_in_the_place_of_spool_files_are_left_alone(state: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     secret = state / "secret"
-    secret.write_bytes(hook.frame(record(1)))
+    secret.write_bytes(spooling.frame(record(1)))
     (folder / "events.spool").symlink_to(secret)
     (folder / "taken-1.spool").mkdir()
     os.mkfifo(folder / "taken-2.spool")
@@ -168,7 +168,7 @@ def test_links_fifos_and_folders_in_the_place_of_spool_files_are_left_alone(stat
 
 
 def test_records_that_do_not_belong_to_the_folder_are_not_read(state: Path, folder: Path) -> None:
-    hook.append(str(folder), record(1, root="/somewhere/else"))
+    spooling.append(str(folder), record(1, root="/somewhere/else"))
     assert taken(state) == ([], 0)
 
 
@@ -203,7 +203,7 @@ while True:
     assert looker.stdout is not None
     ids: list[str] = []
     for number in range(2000):
-        hook.append(str(folder), record(number))
+        spooling.append(str(folder), record(number))
         ids += taken(state)[0]
         if number % 100 == 0 and not looker.stdout.readline():
             break
@@ -216,7 +216,7 @@ while True:
 def test_a_file_that_cannot_be_read_stays_where_it_is(
     state: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hook.append(str(folder), record(1))
+    spooling.append(str(folder), record(1))
     (found,) = spool.pending(str(state))
     with monkeypatch.context() as patched:
         patched.setattr(spool, "_READ", os.O_RDONLY | os.O_DIRECTORY)  # the system refuses to open it so
@@ -235,7 +235,7 @@ def test_an_event_is_kept_whatever_lies_in_the_place_of_the_spool_file(state: Pa
             place.symlink_to(state / "elsewhere")
         else:
             os.mkfifo(place)
-        hook.append(str(folder), record(number))
+        spooling.append(str(folder), record(number))
         assert taken(state) == ([f"{number:016x}"], 0)
         assert not (state / "elsewhere").exists()
         place.rename(state / kind)

@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 import pytest
 
-from kioku import hook
+from kioku import hook, spooling, terse_json
 from kioku.capture import draining, spool, stores
 from kioku.sessions import record
 from tests.capture.test_import import everything, imported, own
@@ -441,7 +441,7 @@ def test_a_batch_that_is_taken_again_counts_nothing_again(marked: Path, home: Pa
     with Server(marked) as server:
         server.end()
     send(marked, "UserPromptSubmit", prompt="please mend it")
-    folder = state(home) / "spool" / hook.folder_name(str(marked))
+    folder = state(home) / "spool" / spooling.folder_name(str(marked))
     batch = folder / "taken-1.spool"
     (folder / "events.spool").rename(batch)
     content = batch.read_bytes() + b"torn"
@@ -461,7 +461,7 @@ def test_a_backlog_is_derived_once_and_not_for_each_of_its_events(
     kioku("init", cwd=marked)
     with Server(marked) as server:
         server.end()
-    folder = str(state(home) / "spool" / hook.folder_name(str(marked)))
+    folder = str(state(home) / "spool" / spooling.folder_name(str(marked)))
     for number in range(40):
         for at, name in enumerate(("PreToolUse", "PostToolUse")):
             event = {
@@ -472,7 +472,7 @@ def test_a_backlog_is_derived_once_and_not_for_each_of_its_events(
                 "id": f"{number}.{at}", "at": hook.now_ms() + 2 * number + at, "client": "claude", "root": str(marked),
                 "cwd": str(marked), "event": event,
             }  # fmt: skip
-            hook.append(folder, hook.encode(told))
+            spooling.append(folder, terse_json.encode(told))
     derived: list[int] = []
     derive = record.derive_stream
 

@@ -132,7 +132,7 @@ def test_marks_of_emphasis_keep_no_quote_from_being_found() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "I found nothing.", "[]", "{}", '{"discoveries": 1}', '{"discoveries": [{"type": "rule"}]}', "{" * 50_000,
-     json.dumps({"discoveries": [TIMES], "note": "hi"}), json.dumps({"discoveries": [TIMES] * 101}),
+     json.dumps({"discoveries": [TIMES] * 101}), "<think>I shall answer", "```json\n```",
      json.dumps({"discoveries": [{**TIMES, "turn": "1"}]}),
      json.dumps({"discoveries": [{**TIMES, "quote": "x" * 5_000}]})],
 )  # fmt: skip
@@ -141,8 +141,29 @@ def test_an_answer_that_is_not_what_was_asked_for_is_an_error(text: str) -> None
         believed(text, TURNS)
 
 
-def test_a_fence_around_the_answer_is_taken_off() -> None:
-    assert len(believed(f"```json\n{answer(TIMES)}\n```", TURNS)[0]) == 1
+@pytest.mark.parametrize(
+    "around",
+    ["```json\n%s\n```", "```\n%s\n```", "Here it is:\n\n```json\n%s\n```\nThat is all.",
+     "<think>So {it} is…</think>\n%s",
+     "<think>\n</think>\n\n```json\n%s\n```", "I think.</think>%s", "\ufeff%s\n"],
+)  # fmt: skip
+def test_what_models_put_around_an_answer_is_taken_off(around: str) -> None:
+    assert len(believed(around % answer(TIMES), TURNS)[0]) == 1
+
+
+def test_a_quote_that_looks_like_the_end_of_a_thought_cuts_no_answer() -> None:
+    said = "We always close a thought with </think> in our answers."
+    claim = {**TIMES, "quote": said, "content": said}
+    assert len(believed(answer(claim), {1: Turn(key=1, at=1, role="user", text=said)})[0]) == 1
+
+
+def test_keys_that_nobody_asked_for_and_a_claim_of_another_form_cost_the_others_nothing() -> None:
+    odd: list[Any] = [
+        {**TIMES, "turn": "1"}, {"type": "rule"}, "a rule", None, {**TIMES, "quote": "x" * 5_000}, {**TIMES, "why": 1},
+    ]  # fmt: skip
+    found, dropped = believed(json.dumps({"discoveries": odd, "note": "hi"}), TURNS)
+    assert [one.found.quote for one in found] == [TIMES["quote"]]
+    assert dropped == {"not of the form that was asked for": 5}
 
 
 @given(

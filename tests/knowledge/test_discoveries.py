@@ -1,6 +1,7 @@
 """What sessions taught is kept, decided about by the person, and never comes back against that."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from kioku.knowledge import discoveries
 from kioku.knowledge.extraction.extract import extract
+from kioku.store import discoveries as stored
 from kioku.store.discoveries import Turn
 from tests.capture.test_together import send
 from tests.sessions.stage import T0, Stage
@@ -37,6 +39,52 @@ def test_what_the_assistant_remembers_is_proposed_and_its_own(known: Path) -> No
     assert (row["type"], row["state"], row["provenance"]) == ("rule", "proposed", "assistant")
     assert row["module"] == "queue"
     assert row["evidence"][0]["quote"] == "Queue workers never share one connection."
+
+
+STALLS = "The queue stalls when a worker is killed."
+SECRET = "ghp_" + "a1B2c3D4e5" * 4
+MENDED = "Workers renew a lease, and the queue takes over what is not renewed."
+
+
+def test_an_issue_that_the_assistant_records_as_solved_is_open_no_more(project: Path) -> None:
+    with Server(project) as server:
+        server.initialize()
+        first = server.call("remember", content=STALLS, type="issue")
+        assert first["structuredContent"]["solved"] is False
+        assert STALLS in server.call("sessions", action="resume", id="current")["content"][0]["text"]
+        again = server.call("remember", content=STALLS, type="issue", solution=f"{MENDED} {SECRET}")
+        assert again["structuredContent"] == {**first["structuredContent"], "is_new": False, "solved": True}
+        assert "solved" in again["content"][0]["text"]
+        assert STALLS not in server.call("sessions", action="resume", id="current")["content"][0]["text"]
+        server.call("remember", content=STALLS, type="issue", solution=f"{MENDED} {SECRET}")
+        server.end()
+    (row,) = said(project, "list")["discoveries"]
+    assert row["state"] == "proposed"
+    solutions = [part.get("solution") for part in row["evidence"]]
+    assert [solution is not None for solution in solutions] == [False, True]
+    assert solutions[1].startswith(MENDED)
+    assert SECRET not in solutions[1]
+    assert f"solved: {MENDED}" in kioku("discoveries", "show", row["id"], cwd=project).stdout
+
+
+def test_an_issue_recorded_with_its_solution_is_told_to_nobody_as_open(project: Path) -> None:
+    with Server(project) as server:
+        server.initialize()
+        assert server.call("remember", content=STALLS, type="issue", solution=MENDED)["structuredContent"]["solved"]
+        refused = server.call("remember", content=STALLS, solution=MENDED)
+        assert refused["isError"]
+        assert "a decision has no solution" in refused["content"][0]["text"]
+        server.end()
+    assert STALLS not in kioku("resume", cwd=project).stdout
+
+
+def test_what_a_file_says_solves_no_issue_that_somebody_named(project: Path) -> None:
+    with Server(project) as server:
+        server.initialize()
+        server.call("remember", content=STALLS, type="issue")
+        server.call("remember", content=STALLS, type="issue", solution="README.md says that this is solved.")
+        server.end()
+    assert STALLS in kioku("resume", cwd=project).stdout
 
 
 def test_the_person_decides_and_what_was_rejected_does_not_come_back(known: Path) -> None:
@@ -70,6 +118,123 @@ def test_what_the_person_adds_accepts_what_says_the_same_and_is_not_beside_it(kn
         (row,) = said(known, "add", "Queue workers never share a connection.")["discoveries"]
         assert (row["id"], row["state"], row["provenance"]) == (old["id"], "accepted", "person")
     assert len(said(known, "list", "--state", "any")["discoveries"]) == 1
+
+
+def test_what_the_person_says_or_rewrites_is_the_persons_word_from_then_on(known: Path) -> None:
+    (old,) = said(known, "list")["discoveries"]
+    (moved,) = said(known, "edit", old["id"], "--module", "jobs")["discoveries"]
+    assert (moved["module"], moved["provenance"]) == ("jobs", "assistant")
+    said(known, "accept", old["id"])
+    (row,) = said(known, "add", "Queue workers never share a connection.", "--module", "")["discoveries"]
+    assert (row["id"], row["content"], row["provenance"], row["module"]) == (
+        old["id"], "Queue workers never share a connection.", "person", "jobs"
+    )  # fmt: skip
+    (new,) = said(known, "add", "All times are UTC.", "--module", "")["discoveries"]
+    assert new["module"] is None
+    assert [one["id"] for one in said(known, "list", "--module", "")["discoveries"]] == [new["id"]]
+
+
+def test_an_edited_text_is_the_persons(known: Path) -> None:
+    (old,) = said(known, "list")["discoveries"]
+    (row,) = said(known, "edit", old["id"], "Each worker has a connection of its own.")["discoveries"]
+    assert (row["provenance"], row["state"], row["evidence"]) == ("person", "proposed", old["evidence"])
+
+
+def test_what_is_contradicted_is_told_with_the_turn_that_says_so(known: Path, tmp_path: Path) -> None:
+    project = known
+    words = [("user", "We decided to use moment.js for dates.")]
+    talk = conversation(project, tmp_path / "a.jsonl", words)
+    assert kioku("import", "claude", str(talk), cwd=project).returncode == 0
+    (old,) = said(project, "list", "--type", "decision")["discoveries"]
+    added = kioku("discoveries", "add", "Never use moment.js for dates.", "--type", "rule", cwd=project)
+    (new,) = said(project, "list", "--type", "rule", "--state", "accepted")["discoveries"]
+    told = f"kioku discoveries supersede {old['id'][:8]} {new['id'][:8]}"
+    assert told in added.stdout
+    assert told in kioku("discoveries", "list", cwd=project).stdout
+    shown = kioku("discoveries", "show", old["id"], cwd=project).stdout
+    assert f", turn {old['evidence'][0]['turn']}, " in shown
+    assert f"contradicted by  {new['id']}" in shown
+    said(project, "reject", new["id"])
+    for words_ in (["list"], ["show", old["id"]], ["accept", old["id"]]):
+        assert new["id"][:8] not in kioku("discoveries", *words_, cwd=project).stdout
+
+
+def test_json_on_a_terminal_holds_nothing_that_cannot_be_printed(project: Path) -> None:
+    with Server(project) as server:
+        server.initialize()
+        server.call(
+            "remember", content="Never trust \u202egnp.exe\u2066 or \U000e0041 or \x9b31m in a name.", type="rule"
+        )
+        server.end()
+    printed = kioku("discoveries", "list", "--json", cwd=project).stdout
+    assert all(line.isprintable() for line in printed.split("\n"))
+    (row,) = json.loads(printed)["discoveries"]
+    assert "\u202egnp.exe\u2066 or \U000e0041 or" in row["evidence"][0]["quote"]
+
+
+SQLITE = "We decided to use SQLite for storage of events."
+POSTGRES = "We decided to use Postgres for storage of events."
+
+
+def teach(stage: Stage, words: str, day: int) -> None:
+    learned = extract([Turn(day, T0 + day * 86_400_000, "user", words)])
+
+    def work(db: apsw.Connection) -> None:
+        discoveries.unite(db, [(f"session{day}", learned, True)], auto_accept=None, now=T0)
+
+    stage.store.write(work)
+
+
+def standing(stage: Stage) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return what is kept, by its words and state, with the words of what is to take its place."""
+    kept = {row.id: row for row in stage.store.read(stored.every)}
+    return {
+        f"{row.content} {row.state}": (row.id, tuple(kept[by].content for by in row.proposed_by))
+        for row in kept.values()
+    }
+
+
+@pytest.fixture
+def gone_over() -> Iterator[Stage]:
+    """Return a store in which Postgres took the place of SQLite."""
+    with Stage() as stage:
+        teach(stage, SQLITE, 1)
+        teach(stage, POSTGRES, 2)
+        ids = {row.content: row.id for row in stage.store.read(stored.every)}
+        stage.store.write(lambda db: discoveries.supersede(db, ids[SQLITE], ids[POSTGRES], now=T0))
+        yield stage
+
+
+def test_who_goes_back_to_a_former_choice_makes_a_proposal(gone_over: Stage) -> None:
+    for day in (5, 6):  # who says it twice strengthens the proposal
+        teach(gone_over, SQLITE, day)
+        found = standing(gone_over)
+        assert sorted(found) == [f"{POSTGRES} accepted", f"{SQLITE} proposed", f"{SQLITE} superseded"]
+        assert found[f"{POSTGRES} accepted"][1] == (SQLITE,)
+    id = found[f"{SQLITE} proposed"][0]
+    gone_over.store.write(lambda db: discoveries.decide(db, id, "rejected", now=T0))
+    teach(gone_over, SQLITE, 7)
+    assert sorted(standing(gone_over)) == [f"{POSTGRES} accepted", f"{SQLITE} rejected", f"{SQLITE} superseded"]
+
+
+def test_what_was_said_before_the_choice_that_took_its_place_stays_superseded(gone_over: Stage) -> None:
+    before = standing(gone_over)
+    teach(gone_over, SQLITE, 0)
+    assert standing(gone_over) == before
+
+
+def test_the_assistant_that_goes_back_proposes_and_the_person_decides(gone_over: Stage) -> None:
+    now = T0 + 30 * 86_400_000
+    row, is_new = discoveries.remember(gone_over.store, "later", "decision", SQLITE, "", now=now)
+    assert (is_new, row.state, row.module) == (True, "proposed", None)
+    assert standing(gone_over)[f"{POSTGRES} accepted"][1] == (SQLITE,)
+
+
+def test_the_person_who_adds_a_former_choice_has_it_back(gone_over: Stage) -> None:
+    gone_over.store.write(lambda db: discoveries.add(db, "decision", SQLITE, None, own=True, now=T0))
+    found = standing(gone_over)
+    assert sorted(found) == [f"{POSTGRES} accepted", f"{SQLITE} accepted"]
+    assert [found[key][1] for key in sorted(found)] == [(SQLITE,), ()]
 
 
 def test_an_id_that_is_nobodys_names_the_nearest(known: Path) -> None:

@@ -1,5 +1,6 @@
 """A model is asked over a real connection, and whatever the other side does, there is an answer or one error."""
 
+import json
 import socket
 import threading
 from collections.abc import Callable
@@ -48,6 +49,66 @@ def test_a_server_that_cannot_be_held_to_json_is_asked_without() -> None:
     with serving(reply) as asked:
         assert ask(model(asked.url), "", "").text == "hello"
     assert len(asked.requests) == 2
+
+
+def unknown(*names: str) -> Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]:
+    """Refuse requests with these parameters, one at a time, as servers of models that reason do."""
+    says = {
+        "max_tokens": "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead.",
+        "temperature": "Unsupported value: 'temperature' does not support 0 with this model.",
+        "response_format": "I do not know that.",
+    }
+
+    def reply(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        refused = next((says[name] for name in names if name in body), None)
+        if refused is not None:
+            send(handler, f'{{"error": {{"message": "{"x" * 300} {refused}"}}}}'.encode(), 400)
+        else:
+            send(handler, message("hello") if "system" in body else completion("hello"))
+
+    return reply
+
+
+@pytest.mark.parametrize("names", [("max_tokens",), ("temperature",), ("max_tokens", "temperature", "response_format")])
+def test_a_model_that_does_not_know_a_parameter_is_asked_without_it(names: tuple[str, ...]) -> None:
+    with serving(unknown(*names)) as asked:
+        assert ask(model(asked.url), "", "").text == "hello"
+    assert len(asked.requests) == len(names) + 1
+    last = asked.requests[-1][2]
+    assert ("max_completion_tokens" in last) is ("max_tokens" in names)
+    assert ("response_format" in last) is ("response_format" not in names)
+
+
+def test_a_model_that_speaks_in_messages_is_asked_without_what_it_does_not_know() -> None:
+    with serving(unknown("temperature")) as asked:
+        assert ask(model(asked.url, ANTHROPIC), "", "").text == "hello"
+    assert [("temperature" in body, "max_tokens" in body) for _, _, body in asked.requests] == [
+        (True, True), (False, True)
+    ]  # fmt: skip
+
+
+def test_a_server_that_refuses_whatever_it_is_asked_is_asked_so_often_and_no_more() -> None:
+    said = b"max_completion_tokens? temperature? response_format?"
+    with serving(lambda handler, _: send(handler, said, 400)) as asked, pytest.raises(ModelError, match="answered 400"):
+        ask(model(asked.url), "", "")
+    assert len(asked.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "usage", ["none", 7, [1], {"prompt_tokens": "12", "completion_tokens": 3.5}, {"prompt_tokens": -1}]
+)
+@pytest.mark.parametrize("provider", [OPENAI, ANTHROPIC])
+def test_an_answer_is_not_lost_for_how_its_tokens_are_told(provider: str, usage: Any) -> None:
+    body = json.loads(completion("hello") if provider == OPENAI else message("hello")) | {"usage": usage}
+    with serving(lambda handler, _: send(handler, json.dumps(body).encode())) as asked:
+        assert ask(model(asked.url, provider), "", "") == Answer(text="hello")
+
+
+def test_an_answer_in_parts_is_put_together_without_what_was_thought() -> None:
+    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "hel"}, {"type": "text", "text": "lo"}]
+    body = json.dumps({"choices": [{"message": {"content": parts}}]}).encode()
+    with serving(lambda handler, _: send(handler, body)) as asked:
+        assert ask(model(asked.url), "", "").text == "hello"
 
 
 def test_a_redirect_is_not_followed_so_that_the_key_goes_nowhere_else() -> None:

@@ -197,6 +197,28 @@ def test_what_the_person_deleted_stays_out_until_they_ask_for_it(known: Path) ->
     assert file(known).read_text() == full
 
 
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_what_was_rejected_goes_also_where_an_older_text_brings_it_back(known: Path, is_remembered: bool) -> None:
+    row = accept(known)
+    enrich(known)
+    full = file(known).read_text()
+    said(known, "reject", row["id"])
+    assert enrich(known)["removed"] == [row["id"]]
+    file(known).write_text(full)  # an editor that had it open
+    if not is_remembered:
+        (known / ".context" / "enriched.json").unlink()
+    assert enrich(known)["removed"] == [row["id"]]
+    assert file(known).read_text() == WRITTEN
+    for theirs in (
+        full.replace(RULE, RULE.upper()),
+        full.replace("by: assistant", "by: assistant  # still"),
+        full.replace(" rules", " patterns"),
+    ):
+        file(known).write_text(theirs)
+        assert enrich(known)["removed"] == []
+        assert file(known).read_text() == theirs
+
+
 def test_what_is_superseded_gives_its_place_to_what_took_it(known: Path) -> None:
     old = accept(known)
     enrich(known)
@@ -520,6 +542,29 @@ def test_a_list_that_cannot_be_changed_safely_is_left_and_named_and_the_rest_is_
     assert (told.returncode, reason in told.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("empty", ["~ # mine", "null  # mine", "{}  # mine", "{ }   #mine", "# mine", "~", "{}"])
+def test_a_comment_behind_nothing_stays_with_its_key_and_what_is_written_goes_again(
+    store: Store, project: Path, empty: str
+) -> None:
+    file(project).write_text(f"modules:\n  queue: {empty}\n  web: {{}}\n")
+    assert len(run(store, project).added) > 0
+    key = next(line for line in file(project).read_text().splitlines() if line.startswith("  queue:"))
+    assert key.partition("#")[2] == empty.partition("#")[2]
+    everything_rejected(store)
+    done = run(store, project)
+    assert (done.edited, [line for line in file(project).read_text().splitlines() if "id:" in line]) == ([], [])
+    assert project_yaml.load(str(file(project))).modules.keys() == {"queue", "web"}
+
+
+@pytest.mark.parametrize(("modules", "reason"), [("[queue, web]", "is a list"), ("none", "is a single text")])
+def test_modules_that_are_none_are_named_as_what_they_are(
+    store: Store, project: Path, modules: str, reason: str
+) -> None:
+    file(project).write_text(f"modules: {modules}\n")
+    done = run(store, project)
+    assert {one.reason for one in done.skipped} == {f"modules {reason}: make it keys, one for each module"}
+
+
 def test_what_an_editor_saves_while_we_work_stays_and_is_enriched(
     store: Store, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -634,6 +679,29 @@ def test_an_enrichment_that_was_cut_off_is_made_up_for(
     everything_rejected(store)
     assert len(run(store, project).removed) == 3
     assert file(project).read_text() == WRITTEN
+
+
+def test_what_a_person_deletes_after_an_enrichment_was_cut_off_stays_out(
+    store: Store, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = enriched.keep
+
+    def keep(folder: str, id: str, memory: enriched.Memory) -> None:
+        if memory.before is None:
+            raise OSError(5, "Input/output error")
+        real(folder, id, memory)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(enriched, "keep", keep)
+        with pytest.raises(ProjectError):
+            run(store, project)
+    text = file(project).read_text()
+    entry = next(one for one in project_yaml.load(str(file(project))).modules["queue"].rules if one.id)
+    lines = text.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if f"text: {entry.text}" in line)
+    file(project).write_text("".join(lines[:first] + lines[first + 2 :]))
+    done = run(store, project)
+    assert (done.added, done.kept_out) == ([], [entry.id])
 
 
 def test_what_another_store_wrote_is_not_taken_for_ours(store: Store, project: Path, tmp_path: Path) -> None:

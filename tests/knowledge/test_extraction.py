@@ -24,6 +24,15 @@ def found(text: str, role: str = "user") -> list[Found]:
         ("Always run the migrations before the tests.", "user", "rule"),
         ("The codebase uses `msgspec` for every message on the wire.", "assistant", "pattern"),
         ("The root cause was that the lease file was opened twice.", "assistant", "issue"),
+        ("We've decided we're going to keep the parser in its own package.", "user", "decision"),
+        ("Ich habe mich entschieden, die Warteschlange in der Datenbank zu halten.", "user", "decision"),
+        ("He decidido guardar las sesiones en una sola base de datos.", "user", "decision"),
+        ("J'ai décidé de garder un seul fichier de configuration.", "user", "decision"),
+        ("Decidi manter um único arquivo de configuração no projeto.", "user", "decision"),
+        ("Ho deciso di usare una sola tabella per le sessioni.", "user", "decision"),
+        ("Я решил хранить сессии в одной базе данных.", "user", "decision"),
+        ("我决定使用单个数据库保存所有会话。", "user", "decision"),
+        ("हमने सभी सत्र एक ही डेटाबेस में रखने का फैसला किया।", "user", "decision"),
         ("Wir haben uns entschieden, die Warteschlange in der Datenbank zu halten.", "user", "decision"),
         ("Hemos decidido guardar las sesiones en una sola base de datos.", "user", "decision"),
         ("Nous avons décidé de garder un seul fichier de configuration.", "user", "decision"),
@@ -130,6 +139,29 @@ def test_the_table_weighs_every_cue_and_nothing_else() -> None:
         "answers a question",
         "the person says it",
     }
+
+
+def test_a_placeholder_within_a_line_takes_nothing_of_what_follows_it_and_a_clients_open_tag_does() -> None:
+    rule = "Always run the migrations before the tests."
+    assert [one.content for one in found(f"Runs lie under `runs/<run-id>` and <session-id>.\n\n{rule}")] == [rule]
+    assert found(f"Look at this.\n<system-reminder>\n{rule}") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ich habe mich noch nicht entschieden, wo die Warteschlange liegt.",
+        "Je n'ai pas encore décidé de garder ce fichier de configuration.",
+        "No he decidido si guardar las sesiones en una sola base de datos.",
+        "Ainda não decidi se vamos usar um único arquivo de configuração.",
+        "Non ho ancora deciso se usare una sola tabella per le sessioni.",
+        "Я ещё не решил, хранить ли сессии в одной базе данных.",
+        "我还没决定是否使用单个数据库保存所有会话。",
+        "हमने अभी तक यह फैसला नहीं किया कि सत्र कहाँ रखे जाएँ।",
+    ],
+)
+def test_what_is_not_yet_decided_in_another_language_is_no_decision(text: str) -> None:
+    assert found(text) == []
 
 
 def test_a_plan_of_the_assistant_is_no_decision() -> None:

@@ -291,16 +291,12 @@ def test_windows_line_ends_a_byte_order_mark_and_a_missing_last_line_end_survive
 def test_a_scan_cut_off_before_the_file_was_replaced_is_made_up_for(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = plain_files.replace_plain
-
-    def stop_at_the_file(path: str, data: bytes) -> None:
-        if path == str(file):
-            raise OSError(28, "No space left on device")
-        real(path, data)
+    def stop_at_the_file(*_given: object, backup: str | None) -> bool:
+        raise OSError(28, f"No space left on device for {backup}")
 
     before = file.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("kioku.knowledge.project_yaml.replace_plain", stop_at_the_file)
+        patch.setattr("kioku.workspace.swapping.replace_known", stop_at_the_file)
         with pytest.raises(ProjectError, match="No space left"):
             update(str(file), LATER)
     assert file.read_bytes() == before
@@ -341,6 +337,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"a: " + b"[" * 60 + b"]" * 60, "deeper than 50"),
         (b"a: " + b"[" * 100_000, "deeper than 50"),
         (b"x: 1\n" * 2, "twice"),
+        (b"x: 1\ny: 2\n# \x1b[31m\n", "on line 3: U+001B"),
+        (b"x: 1\n\x00", "on line 2: U+0000"),
         (b"a: {k: 1, k: 2}\n", "twice"),
         (b"a: !!python/object:os.system x\n", "tag"),
         (b"a: !mine 1\n", "tag"),
@@ -350,7 +348,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"a: [1\n", "line"),
         (b"a: *nowhere\n", "alias without"),
         (b"? [a]\n: b\n", "plain word"),
-        (b"a: \x00\n", "special characters"),
+        (b"a: \x00\n", "a character that YAML does not allow is on line 1"),
         (b"a: \xff\n", "not UTF-8"),
         ("a: 1\n".encode("utf-16"), "not UTF-8"),
         (b"#" * (yaml_file.MAX_BYTES + 1), "larger than"),

@@ -135,6 +135,35 @@ def test_a_model_that_is_led_astray_accepts_nothing_and_adds_no_word(said: Path)
     assert found == [(RULE, "proposed")]
 
 
+def test_what_is_told_is_what_was_kept(said: Path) -> None:
+    other = {**CLAIM, "content": "Timestamps in this project are integers.", "type": "decision"}
+    with serving(lambda handler, _: send(handler, claims(CLAIM, {**CLAIM, "confidence": 0.8}, other))) as asked:
+        done = refine(said, asked.url)
+    assert "1 claim believed, 2 of nothing new" in done.stdout
+    assert rows(said, "SELECT found FROM refinements") == [(1,)]
+
+
+def test_what_a_model_rated_is_accepted_by_itself_neither_then_nor_later(said: Path, home: Path) -> None:
+    with serving(lambda handler, _: send(handler, claims({**CLAIM, "confidence": 1.0}))) as asked:
+        assert refine(said, asked.url).returncode == 0
+    first = home / ".claude" / "projects" / "p" / "conversation.jsonl"
+    later = (
+        first.read_text()
+        .replace("conversation", "another")
+        .replace("2026-01-05", "2026-01-06")
+        .replace('"u0"', '"w0"')
+        .replace('"u1"', '"w1"')
+    )
+    later = later.replace(RULE, f"Please remember that t{RULE[1:]}")  # rules find that, far from sure
+    (first.parent / "another.jsonl").write_text(later)
+    for _ in range(2):
+        done = kioku("import", cwd=said, env={"KIOKU_DISCOVERIES_AUTO_ACCEPT": "0.9"})
+        assert done.returncode == 0, done.stderr
+    found = rows(said, "SELECT state, confidence FROM discoveries WHERE content LIKE '%Timestamps%'")
+    assert [(state, confidence < 0.9) for state, confidence in found] == [("proposed", True)]
+    assert rows(said, "SELECT count(*) FROM discoveries WHERE evidence LIKE '%remember that timestamps%'") == [(1,)]
+
+
 @pytest.mark.parametrize("flag", [[], ["--json"]])
 def test_the_key_is_shown_in_no_error(said: Path, flag: list[str]) -> None:
     key = "sk-proj-" + "Zx9Kq2Vb7Nm4Tr8Wp1" + "1234"

@@ -216,6 +216,55 @@ def test_shutdown_ends_every_child_and_lets_no_other_start(monkeypatch: pytest.M
         python("print()")
 
 
+_ENDING_WHILE_IMPORTING = """
+import sys, threading
+from kioku.cli import serve
+
+begun, go_on, failed = threading.Event(), threading.Event(), []
+
+def trace(frame, event, argument):
+    if frame.f_code.co_name == "<module>" and frame.f_code.co_filename.endswith("children.py"):
+        begun.set()
+        go_on.wait()
+
+def load():
+    sys.settrace(trace)
+    import kioku.workspace.children
+
+def end():
+    try:
+        serve._stop_children()
+    except BaseException as error:
+        failed.append(repr(error))
+
+loading = threading.Thread(target=load)
+loading.start()
+begun.wait()
+ending = threading.Thread(target=end)
+ending.start()
+
+def is_waiting():
+    frame = sys._current_frames().get(ending.ident)
+    while frame is not None and "importlib" not in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame is not None
+
+while ending.is_alive() and not is_waiting():
+    pass
+go_on.set()
+ending.join()
+loading.join()
+print(failed, sys.modules["kioku.workspace.children"]._closed)
+"""
+
+
+def test_a_server_that_ends_while_a_thread_is_about_to_start_children_waits_until_it_can_stop_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _ENDING_WHILE_IMPORTING], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[] True\n", "")
+
+
 def test_nobody_cancels_by_default() -> None:
     assert never() is False
 

@@ -6,7 +6,7 @@ One small file for each folder, so that looking costs next to nothing: every com
 import os
 from typing import Final
 
-from kioku import hook
+from kioku import spooling
 from kioku.project import Project
 from kioku.settings import user_folder
 from kioku.workspace.worktree import linked_worktrees
@@ -20,7 +20,7 @@ def note(root: str) -> None:
     if os.path.lexists(path):
         return
     try:
-        hook.make_private(os.path.dirname(path))
+        spooling.make_private(os.path.dirname(path))
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError:
         pass  # `--own` shows it
@@ -32,7 +32,7 @@ def is_due(where: Project) -> bool:
         kept = set(os.listdir(_waiting()))
     except OSError:
         return False  # there never was anything
-    return bool(kept) and any(hook.folder_name(root) in kept for root in roots(where))
+    return bool(kept) and any(spooling.folder_name(root) in kept for root in roots(where))
 
 
 def roots(where: Project) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def roots(where: Project) -> tuple[str, ...]:
 
 def place(root: str) -> str:
     """Return where the note of a folder is, or would be."""
-    return os.path.join(_waiting(), hook.folder_name(root))
+    return os.path.join(_waiting(), spooling.folder_name(root))
 
 
 def _waiting() -> str:

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from kioku import hook
+from kioku import spooling
 from kioku.store import locks
 
 _LONGEST_RECORD: Final = 8 << 20  # bytes; a hook's are far shorter
@@ -84,14 +84,14 @@ def pending(state: str) -> list[Folder]:
             if first is not None:
                 oldest = first.at if oldest is None else min(oldest, first.at)
                 root = root or first.root
-        if size and (root is None or hook.folder_name(root) == name):
+        if size and (root is None or spooling.folder_name(root) == name):
             found.append(Folder(path, root or "", size, oldest))
     return found
 
 
 def has_events(state: str, root: str) -> bool:
     """Tell whether hooks have left something for a project. Costs one look at a folder."""
-    return bool(_files(os.path.join(state, "spool", hook.folder_name(root))))
+    return bool(_files(os.path.join(state, "spool", spooling.folder_name(root))))
 
 
 def take(folder: Folder) -> Iterator[Batch]:
@@ -165,7 +165,7 @@ def _take_away(folder: str) -> str | None:
     except OSError:
         return None
     try:
-        if not hook.lock(descriptor, time.monotonic() + hook.PATIENCE_S):
+        if not spooling.lock(descriptor, time.monotonic() + spooling.PATIENCE_S):
             return None
         taken = os.path.join(folder, f"taken-{os.urandom(8).hex()}.spool")
         if sys.platform == "win32":

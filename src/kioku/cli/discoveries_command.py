@@ -50,7 +50,7 @@ def command(context: click.Context, folder: str | None, as_json: bool) -> None:
 
 @command.command("list")
 @type_option
-@click.option("--module", help="Of one module.")
+@click.option("--module", help="Of one module; '' for those of none.")
 @click.option("--state", type=click.Choice((*STATES, "any")), help="In one state; without it, those that stand.")
 @click.option("--session", help="Said in one session; the beginning of its id is enough.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many at most.")
@@ -72,13 +72,14 @@ def list_(
     with places.opened(where) as store:
         places.learn(where, store, values)
         rows = [_believed(store, row) for row in store.read(stored.every)]
+    standing = _standing(rows)
     states = STATES if state == "any" else (state,) if state else ("proposed", "accepted")
     fitting = [
         row
         for row in rows
         if row.state in states
         and kind in (None, row.type)
-        and module in (None, row.module)
+        and module in (None, row.module or "")
         and (session is None or any((part.session or "").lower().startswith(session.lower()) for part in _said(row)))
     ]
     fitting.sort(key=lambda row: (row.state != ACCEPTED, -(row.confidence or 0), -row.created_at, row.id))
@@ -101,6 +102,8 @@ def list_(
     )  # fmt: skip
     if len(fitting) > limit:
         print(f"and {len(fitting) - limit} more: --limit {len(fitting)}")
+    for row in fitting[:limit]:
+        _tell_contradicted(row, standing)
 
 
 @command.command("show")
@@ -113,6 +116,7 @@ def show(id: str, folder: str | None, own: bool, as_json: bool) -> None:
     where, _ = places.find(folder, own=own)
     with places.opened(where) as store:
         row = _believed(store, store.read(lambda db: discoveries.find(db, id)))
+        standing = _standing(store.read(stored.every))
     if as_json:
         print_json(_json(row))
         return
@@ -123,12 +127,13 @@ def show(id: str, folder: str | None, own: bool, as_json: bool) -> None:
     ]  # fmt: skip
     if row.superseded_by:
         facts.append(("superseded by", row.superseded_by))
-    facts += [("contradicted by", id) for id in row.proposed_by]
+    facts += [("contradicted by", id) for id in row.proposed_by if id in standing]
     print_facts(facts)
     for part in row.evidence:
         place = f"session {part.session[:8]}" if part.session else "no session"
+        turn = "" if part.turn is None else f", turn {part.turn}"
         when = "" if part.at is None else f", {times.local_text(part.at)}"
-        print_line((f"{part.by or 'unknown'}, {place}{when}:", "bold"))
+        print_line((f"{part.by or 'unknown'}, {place}{turn}{when}:", "bold"))
         print_line((f"  {part.quote}", ""))
         if part.solution and part.solution != part.quote:
             print_line((f"  solved: {part.solution}", ""))
@@ -141,12 +146,15 @@ def show(id: str, folder: str | None, own: bool, as_json: bool) -> None:
 @json_option
 def accept(ids: tuple[str, ...], folder: str | None, own: bool, as_json: bool) -> None:
     """Accept discoveries: they are known from now on."""
-    rows = _each(ids, folder, own, ACCEPTED)
+
+    def work(db: "apsw.Connection", now: int, _store: Store) -> tuple[list[Row], set[str]]:
+        decided = [discoveries.decide(db, id, ACCEPTED, now=now) for id in ids]
+        return decided, _standing(stored.every(db))
+
+    rows, standing = _written(folder, own, work)
     _tell(rows, as_json=as_json)
-    if not as_json:
-        for row in rows:
-            for by in row.proposed_by:
-                print(f"{by} contradicts it; if that holds now: kioku discoveries supersede {row.id} {by}")
+    for row in () if as_json else rows:
+        _tell_contradicted(row, standing)
 
 
 @command.command("reject")
@@ -170,11 +178,15 @@ def reject(ids: tuple[str, ...], folder: str | None, own: bool, as_json: bool) -
 def edit(
     id: str, text: str | None, kind: str | None, module: str | None, folder: str | None, own: bool, as_json: bool
 ) -> None:
-    """Say a discovery in other words, or change what it is about. Its evidence stays."""
+    """Say a discovery in other words, which are yours then, or change what it is about. Its evidence stays."""
     if text is None and kind is None and module is None:
         raise UsageError("nothing to change", hint=f"kioku discoveries edit {id} 'in other words'")
     row = _written(
-        folder, own, lambda db, now, _: discoveries.edit(db, id, content=text, type=kind, module=module, now=now)
+        folder,
+        own,
+        lambda db, now, store: discoveries.edit(
+            db, id, content=text, type=kind, module=module, own=store.is_registered, now=now
+        ),
     )
     _tell([row], as_json=as_json)
 
@@ -188,12 +200,16 @@ def edit(
 @json_option
 def add(text: str, kind: str, module: str | None, folder: str | None, own: bool, as_json: bool) -> None:
     """Record what you know. It is accepted."""
-    row = _written(
-        folder,
-        own,
-        lambda db, now, store: discoveries.add(db, kind, text, module, own=store.is_registered, now=now),
-    )
+
+    def work(db: "apsw.Connection", now: int, store: Store) -> tuple[Row, list[Row]]:
+        row = discoveries.add(db, kind, text, module, own=store.is_registered, now=now)
+        return row, stored.every(db)
+
+    row, rows = _written(folder, own, work)
     _tell([row], as_json=as_json)
+    for other in () if as_json else rows:
+        if row.id in other.proposed_by:
+            _tell_contradicted(other, _standing(rows))
 
 
 @command.command("supersede")
@@ -234,6 +250,18 @@ def _tell(rows: list[Row], *, as_json: bool) -> None:
         return
     for row in rows:
         print_line((f"{row.id[:8]} ", "bold"), (f"{row.state}: {row.content}", ""))
+
+
+def _standing(rows: list[Row]) -> set[str]:
+    """Return the ids of those that are proposed or accepted."""
+    return {row.id for row in rows if row.state in ("proposed", ACCEPTED)}
+
+
+def _tell_contradicted(row: Row, standing: set[str]) -> None:
+    for by in row.proposed_by:
+        if by in standing and row.id in standing:
+            told = f": {by[:8]} contradicts it; if that holds now: kioku discoveries supersede {row.id[:8]} {by[:8]}"
+            print_line((row.id[:8], "bold"), (told, ""))
 
 
 def _json(row: Row) -> dict[str, Any]:

@@ -82,9 +82,10 @@ def make_ready(where: Project, store: Store, values: Settings, *, everything: bo
     from kioku.knowledge import learning
 
     tell(learning.learn(store, where, values, everything=everything))
-    if where != project.own() and not settings.is_excluded(where.workdir, values.texts("capture.exclude")):
+    exclude = values.texts("capture.exclude")
+    if where != project.own() and not settings.is_excluded(where.workdir, exclude):
         budget, judged = values.number(settings.RESUME_BUDGET), judge(where)
-        resuming.prepare(store, where, budget=budget, now=times.now_ms(), judge=judged)
+        resuming.prepare(store, where, budget=budget, now=times.now_ms(), judge=judged, exclude=exclude)
 
 
 def hint_without_store(where: Project) -> str:

@@ -112,6 +112,8 @@ def _tell(outcome: refine.Outcome) -> None:
         print_line((f"{outcome.session[:8]} ", "bold"), (outcome.error, ""))
         return
     told = f"{counted(outcome.found, 'claim')} believed"
+    if outcome.said_already:
+        told += f", {outcome.said_already} of nothing new"
     if outcome.dropped:
         told += f", {sum(outcome.dropped.values())} not: " + "; ".join(sorted(outcome.dropped))
     if outcome.left_out:

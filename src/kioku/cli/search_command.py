@@ -1,5 +1,6 @@
 """`kioku search`: one box over what was said, done, learned and written."""
 
+import shlex
 from typing import Any
 
 import click
@@ -11,10 +12,10 @@ from kioku.cli.output import json_option, note, own_option, print_json, print_li
 from kioku.embedding import opened
 from kioku.errors import UsageError
 from kioku.reports import extent
-from kioku.reports.search.wanted import END, KINDS, START, Hit, Query
+from kioku.reports.search.wanted import DISCOVERY, END, KINDS, SESSION, START, TURN, Hit, Query
 from kioku.words import counted
 
-_DATED = {"session": "began", "turn": "said", "discovery": "found", "file": "last touched"}
+_DATED = {"session": "began", "turn": "said", "discovery": "said", "file": "last touched"}
 
 
 @click.command("search", context_settings={"ignore_unknown_options": True})
@@ -55,18 +56,26 @@ def command(
         )  # fmt: skip
         with opened(settings.text("search.model")) as helper:
             found = finding.find(store, None if own else where, asked, helper=helper)
+    store_option = " --own" if own else "" if folder is None else f" --project {shlex.quote(folder)}"
+    hits = [_opened(hit, store_option) for hit in found.hits]
     if found.behind:
         note(f"note: {counted(found.behind, 'conversation')} not indexed to the end yet; what is missing comes later")
     if found.model not in (None, finding.USED):
         note(f"note: {found.model}")
     if as_json:
-        told = {"results": [_plain(hit) for hit in found.hits], "not_indexed": found.behind}
+        told = {"results": [_plain(hit) for hit in hits], "not_indexed": found.behind}
         print_json(told if found.model is None else {**told, "model": found.model})
         return
-    for hit in found.hits:
+    for hit in hits:
         _print(hit, now)
-    if not found.hits:
+    if not hits:
         note("nothing was found")
+
+
+def _opened(hit: Hit, store_option: str) -> Hit:
+    """Return a hit whose command opens it from here."""
+    is_command = hit.kind in (SESSION, TURN, DISCOVERY)
+    return msgspec.structs.replace(hit, opens=f"{hit.opens}{store_option}") if is_command else hit
 
 
 def _plain(hit: Hit) -> dict[str, Any]:

@@ -127,14 +127,16 @@ def _afterwards(store: Store, where: Project, values: Settings, embedding: "Embe
                 embedding.go_on(store)
     budget, judge = values.number(settings.RESUME_BUDGET), lease.judge(where.run_dir)
     resuming.prepare(
-        store, where, budget=budget, now=times.now_ms(), judge=judge, git_deadline_s=LONGEST_WAIT_FOR_GIT_S
-    )
+        store, where, budget=budget, now=times.now_ms(), judge=judge, exclude=values.texts("capture.exclude"),
+        git_deadline_s=LONGEST_WAIT_FOR_GIT_S,
+    )  # fmt: skip
 
 
 def _stop_children() -> None:
-    """End every child process, if any was ever started."""
-    children = sys.modules.get("kioku.workspace.children")
-    if children is not None:
+    """End every child process, if any was ever started, and let no other start."""
+    if "kioku.workspace.children" in sys.modules:
+        from kioku.workspace import children  # waits for a thread that is just importing it, and has not defined all
+
         children.kill_all()
 
 

@@ -131,10 +131,12 @@ def list_(
 @own_option
 @json_option
 @click.option("--activities", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many.")
-def show(session_id: str, folder: str | None, own: bool, as_json: bool, activities: int) -> None:
+@click.option("--turn", type=int, metavar="NUMBER", help="What was said there, and around it, instead.")
+def show(session_id: str, folder: str | None, own: bool, as_json: bool, activities: int, turn: int | None) -> None:
     """Show one session: its clocks, continuity, files, tools, commits, latest activity. An id may be shortened."""
-    from kioku.cli import commits_text, continuity_text
+    from kioku.cli import commits_text, continuity_text, said_text
     from kioku.reports import continuity
+    from kioku.reports.said import around
     from kioku.sessions import continuity as rules
 
     where, _ = places.find(folder, own=own)
@@ -142,6 +144,13 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
     with places.opened(where) as store:
         judge = places.judge(where)
         session = store.read(lambda db: reports.find(db, session_id, now=now, judge=judge))
+        if turn is not None:
+            said = store.read(lambda db: around(db, session.id, turn))
+            if as_json:
+                print_json({"id": session.id, "turns": said})
+            else:
+                said_text.show(said)
+            return
         files = store.read(lambda db: reports.files(db, session.id))
         tools = store.read(lambda db: reports.tools(db, session.id))
         latest = store.read(lambda db: reports.activities(db, session.id, limit=activities))

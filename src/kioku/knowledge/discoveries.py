@@ -1,8 +1,9 @@
 """What was learned: looking at sessions that are over, and uniting what they say with what is known.
 
 The invariant: what the person decided stands. A row's words, type and module are written once and changed by the person
-alone; one that was rejected or superseded neither comes back nor grows; the same words of the same turn count once,
-however often a session is looked at. In a store that the person has not adopted nobody has a person's authority.
+alone; one that was rejected or superseded neither comes back nor grows: who goes back to what was superseded makes a
+proposal of its own. The same words of the same turn count once, however often a session is looked at. In a store that
+the person has not adopted nobody has a person's authority.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +15,7 @@ from kioku.errors import UsageError
 from kioku.knowledge.extraction import alike
 from kioku.knowledge.extraction.authority import ASSISTANT, PERSON, REPOSITORY, authority
 from kioku.knowledge.extraction.extract import MOST, Learned, extract
-from kioku.knowledge.extraction.phrases import TYPES
+from kioku.knowledge.extraction.phrases import DECISION, ISSUE, PATTERN, RULE, TYPES
 from kioku.models import FILE_EDIT, new_id
 from kioku.redaction import redact
 from kioku.store import discoveries, vouching
@@ -32,6 +33,9 @@ RECORDED: Final = 0.8  # how sure it is what the assistant records on purpose: t
 LONGEST: Final = 500  # signs of a discovery's content
 _SURER: Final = 0.05  # what another session that says the same adds
 _SUREST: Final = 0.99
+_STANDING: Final = (PROPOSED, ACCEPTED)
+_FIRST: Final = (*_STANDING, REJECTED, SUPERSEDED)  # of rows that say the same
+_OPPOSED: Final = (DECISION, PATTERN, RULE)  # what is chosen, done or demanded can contradict each other
 
 ModuleOf = Callable[[str], str | None]
 
@@ -75,29 +79,39 @@ def unite(
     *,
     auto_accept: float | None,
     now: int,
-) -> None:
-    """Unite what sessions taught, given by their ids and whether they are the person's own, with what is known."""
+) -> set[str]:
+    """Unite what sessions taught, given by their ids and whether they are the person's own, with what is known.
+
+    Returns the ids of what is new or was strengthened.
+    """
+    changed: set[str] = set()
     if not taught:
-        return
+        return changed
     known = _Known(discoveries.every(db))
     for session, learned, own in taught:
         for row, successions in known.unite(session, learned, own=own, auto_accept=auto_accept, now=now):
             discoveries.put(db, row)
             for old, new in successions:
                 discoveries.propose_succession(db, old, new)
+            changed.add(row.id)
+    return changed
 
 
 def remember(
-    store: Store, session: str | None, type: str, content: str, module: str | None, *, now: int
-) -> tuple[Row, bool]:
+    store: Store, session: str | None, type: str, content: str, module: str | None, *, now: int,
+    solution: str | None = None,
+) -> tuple[Row, bool]:  # fmt: skip
     """Record what the assistant wants remembered, as proposed; return it and whether it is new. Raises UsageError.
 
-    What the person rejected stays rejected.
+    What the person rejected stays rejected. An issue with a solution is solved, also where it was known as open.
     """
-    said = " ".join(content.split())
+    said, solved = " ".join(content.split()), " ".join((solution or "").split())
     if len(said) < 8:
         raise UsageError("there is nothing to remember in that", hint="say it in one sentence")
-    by = authority(said, "assistant") if store.is_registered else REPOSITORY
+    if solved and type != ISSUE:
+        raise UsageError(f"a {type} has no solution", hint="type is issue, or content says all of it")
+    told = [authority(text, "assistant") for text in (said, solved) if text]
+    by = REPOSITORY if REPOSITORY in told or not store.is_registered else told[0]
 
     def work(db: "apsw.Connection") -> tuple[Row, bool]:
         if session is not None and discoveries.remembered(db, session) >= MOST_REMEMBERED:
@@ -105,21 +119,36 @@ def remember(
                 f"this session has {MOST_REMEMBERED} discoveries, and no more are recorded of one",
                 hint="keep what the next session needs most",
             )
-        part = Evidence(quote=redact(said), by=by, session=session, at=now)
+        part = Evidence(
+            quote=redact(said), by=by, session=session, at=now, solution=redact(solved[:LONGEST]) if solved else None
+        )
         known = _Known(discoveries.every(db))
         same = known.like(type, part.quote)
-        if same is not None:
-            if same.state in (PROPOSED, ACCEPTED) and all(one.session != session for one in same.evidence):
+        before = known.gone_back_from(same, part)
+        if same is not None and before is None:
+            if same.state in _STANDING and _adds(part, same):
                 same = _strengthened(same, part, 0.0, now)
                 discoveries.put(db, same)
             return same, False
-        row = _made(type, part.quote, None if module is None else redact(module[:200]), RECORDED, by, part, now)
+        row = _made(type, part.quote, redact(module[:200]) if module else None, RECORDED, by, part, now)
         discoveries.put(db, row)
-        for old in known.contradicted(row):
-            discoveries.propose_succession(db, old.id, row.id)
+        for old in {one.id for one in (*known.contradicted(row), *([before] if before else ()))}:
+            discoveries.propose_succession(db, old, row.id)
         return row, True
 
     return store.write(work)
+
+
+def _adds(part: Evidence, row: Row) -> bool:
+    """Tell whether what was recorded once more says anything new: another session, or how an issue was solved.
+
+    What a file says solves nothing that somebody has said.
+    """
+    if part.solution is not None and part.by == REPOSITORY and row.provenance != REPOSITORY:
+        return False
+    if all(one.session != part.session for one in row.evidence):
+        return True
+    return part.solution is not None and all(one.solution != part.solution for one in row.evidence)
 
 
 def add(db: "apsw.Connection", type: str, content: str, module: str | None, *, own: bool, now: int) -> Row:
@@ -129,8 +158,13 @@ def add(db: "apsw.Connection", type: str, content: str, module: str | None, *, o
     same = known.like(type, part.quote)
     if same is not None:
         row = _strengthened(same, part, 1.0, now)
+        if own and row.provenance != PERSON:
+            row = msgspec.structs.replace(row, content=part.quote, provenance=PERSON)
+        if module:
+            row = msgspec.structs.replace(row, module=redact(module))
+        discoveries.reverse_successions(db, row.id)
     else:
-        row = _made(type, part.quote, None if module is None else redact(module), 1.0, part.by, part, now)
+        row = _made(type, part.quote, redact(module) if module else None, 1.0, part.by, part, now)
     row = msgspec.structs.replace(row, state=ACCEPTED)
     discoveries.put(db, row)
     for old in [] if same is not None else known.contradicted(row):
@@ -138,9 +172,13 @@ def add(db: "apsw.Connection", type: str, content: str, module: str | None, *, o
     return row
 
 
-def edit(db: "apsw.Connection", id: str, *, content: str | None, type: str | None, module: str | None, now: int) -> Row:
-    """Change what a discovery says; its evidence stays. An empty module takes it out of its module."""
+def edit(
+    db: "apsw.Connection", id: str, *, content: str | None, type: str | None, module: str | None, own: bool, now: int
+) -> Row:
+    """Change what a discovery says: then it is the person's word. Its evidence stays; an empty module is none."""
     row = find(db, id)
+    if content is not None and own:
+        row = msgspec.structs.replace(row, provenance=PERSON)
     row = msgspec.structs.replace(
         row,
         content=row.content if content is None else redact(_worded(content)),
@@ -217,13 +255,27 @@ class _Known:
         return [self._rows[id] for id, number in sorted(counts.items()) if number * 3 >= len(wanted)]
 
     def like(self, type: str, words: str) -> Row | None:
-        """Return the row that says the same, as it is worded or as it was said."""
-        for row in self._near(words):
-            if row.type == type and any(
-                alike.says_the_same(words, one) for one in (row.content, *(part.quote for part in row.evidence))
-            ):
-                return row
-        return None
+        """Return the row that says the same, as it is worded or as it was said: one that stands, where one does."""
+        fitting = (
+            row
+            for row in self._near(words)
+            if row.type == type
+            and any(alike.says_the_same(words, one) for one in (row.content, *(part.quote for part in row.evidence)))
+        )
+        return min(
+            fitting, key=lambda row: _FIRST.index(row.state) if row.state in _FIRST else len(_FIRST), default=None
+        )
+
+    def gone_back_from(self, row: Row | None, said: Evidence) -> Row | None:
+        """Return what stands in a superseded row's place, if the same was said again after that; else None."""
+        if row is None or row.state != SUPERSEDED:
+            return None
+        seen, last = {row.id}, row
+        while last.state == SUPERSEDED and last.superseded_by in self._rows and last.superseded_by not in seen:
+            last = self._rows[last.superseded_by]
+            seen.add(last.id)
+        stands = last is not row and last.state in _STANDING
+        return last if stands and said.at is not None and said.at > _said_at(last) else None
 
     def contradicted(self, new: Row) -> list[Row]:
         """Return the rows that stand and that a new one contradicts."""
@@ -231,8 +283,8 @@ class _Known:
             row
             for row in self._near(new.content)
             if row.id != new.id
-            and row.type == new.type
-            and row.state in (PROPOSED, ACCEPTED)
+            and (row.type == new.type or (row.type in _OPPOSED and new.type in _OPPOSED))
+            and row.state in _STANDING
             and alike.contradicts(row.content, new.content)
         ]
 
@@ -253,8 +305,9 @@ class _Known:
             if (part.turn, part.quote) in self._heard:
                 continue
             row = self.like(one.found.type, part.quote)
-            if row is not None:
-                if row.state not in (PROPOSED, ACCEPTED):
+            before = self.gone_back_from(row, part)
+            if row is not None and before is None:
+                if row.state not in _STANDING:
                     continue
                 row = _strengthened(row, part, one.found.confidence, now)
             elif room <= 0:
@@ -265,6 +318,8 @@ class _Known:
                 module = None if one.module is None else redact(one.module)
                 row = _made(one.found.type, content, module, one.found.confidence, by, part, now)
             opposed = self.contradicted(row)
+            if before is not None and before not in opposed:
+                opposed.append(before)
             is_sure = auto_accept is not None and (row.confidence or 0) >= auto_accept and not opposed
             if is_sure and row.state == PROPOSED and row.provenance in (PERSON, ASSISTANT):
                 row = msgspec.structs.replace(row, state=ACCEPTED)

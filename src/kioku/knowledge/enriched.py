@@ -85,17 +85,19 @@ def discard(folder: str) -> None:
 def settle(memory: Memory, found: Mapping[str, list[str]]) -> Memory:
     """Return what was written, when it was cut off between remembering and writing it.
 
-    `found` has the digests of the entries that the file holds, by the ids that they name.
+    `found` has the digests of the entries that the file holds, by the ids that they name. Where one of them could not
+    be there before, the file was written, and what is not there any more was deleted by a person.
     """
     if memory.before is None:
         return memory
+    is_written = any(now.digest in found.get(id, []) and id not in memory.before for id, now in memory.written.items())
     settled: dict[str, Written] = {}
     for id in {**memory.before, **memory.written}:
         now, then = memory.written.get(id), memory.before.get(id)
         here = found.get(id, [])
         if then is not None and then.digest in here and (now is None or now.digest not in here):
             settled[id] = then
-        elif now is not None and (here or then is not None):
+        elif now is not None and (here or then is not None or is_written):
             settled[id] = now
         elif then is not None and here:
             settled[id] = then

@@ -7,6 +7,7 @@ more, is one line of printable text, and has the person's authority only if it i
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -22,11 +23,13 @@ from kioku.redaction import redact
 from kioku.store import discoveries
 from kioku.store.discoveries import ACCEPTED, Row
 from kioku.store.store import Store
+from kioku.workspace import swapping
 from kioku.workspace.untrusted_text import one_line, visible
 
 LONGEST: Final = 500  # signs of a text in the file
 _LONGEST_NAME: Final = 200
 _TRIES: Final = 50  # an editor does not save so often in a row
+_PAUSE_S: Final = 0.02  # one that writes into the file itself has done that then
 
 
 class Enrichment(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,10 +88,13 @@ def _repeated(store: Store, context_dir: str, *, again: bool = False, fresh: boo
     if not os.lstat(path).st_mode & stat.S_IWUSR:
         raise ProjectError(f"{path} is read-only", hint="Make it writable")
     with yaml_file.locked(context_dir):
+        with yaml_file.reporting(path):
+            swapping.settle(path, path + ".bak")
         for _ in range(_TRIES):
             done, is_done = _once(store, context_dir, dry_run=False, again=again, fresh=fresh)
             if is_done:
                 return done
+            time.sleep(_PAUSE_S)
     raise ProjectError(f"{path} is being changed all the time", hint="Run the command again when it is at rest")
 
 
@@ -143,9 +149,10 @@ def _once(store: Store, context_dir: str, *, dry_run: bool, again: bool, fresh: 
     text = yaml_file.decode(path, data)
     bom = yaml_file.BOM if text.startswith(yaml_file.BOM) else ""
     memory = enriched.load(context_dir, store.id)
-    wanted = [one for one in _wanted(store) if fresh or one.id in memory.written]
+    told, unwanted = _wanted(store)
+    wanted = [one for one in told if fresh or one.id in memory.written]
     try:
-        result = enrichment.enrich(text.removeprefix(bom), memory, wanted, again=again)
+        result = enrichment.enrich(text.removeprefix(bom), memory, wanted, unwanted=unwanted, again=again)
     except YamlError as error:
         raise yaml_file.broken(path, error.message) from error
     encoded = (bom + result.text).encode("utf-8")
@@ -161,11 +168,9 @@ def _once(store: Store, context_dir: str, *, dry_run: bool, again: bool, fresh: 
             if result.memory != memory:
                 enriched.keep(context_dir, store.id, result.memory)
             return done, True
-        from kioku.workspace.swapping import replace_known
-
         before = enriched.Memory(written=result.memory.written, made=result.memory.made, before=result.base)
         enriched.keep(context_dir, store.id, before)
-        if not replace_known(path, encoded, data, backup=path + ".bak"):
+        if not swapping.replace_known(path, encoded, data, backup=path + ".bak"):
             enriched.keep(context_dir, store.id, memory)
             return done, False
         enriched.keep(context_dir, store.id, result.memory)
@@ -180,15 +185,17 @@ def _told(path: str, text: str, bom: str, result: Result, *, changed: bool) -> E
     )  # fmt: skip
 
 
-def _wanted(store: Store) -> list[Wanted]:
-    """Return what the file is to say, what was found first at the top."""
+def _wanted(store: Store) -> tuple[list[Wanted], list[Wanted]]:
+    """Return what the file is to say, what was found first at the top, and what it may not say any more."""
     own = store.is_registered
-    rows = sorted(accepted(store.read(discoveries.every)).values(), key=lambda row: (row.created_at, row.id))
-    return [
-        Wanted(id=row.id, module=_module(row.module), list=LIST_OF[row.type], item=entry(row, own=own))
-        for row in rows
-        if row.type in LIST_OF and row.content.strip()
-    ]
+    rows = sorted(store.read(discoveries.every), key=lambda row: (row.created_at, row.id))
+    known = accepted(rows)
+    told: tuple[list[Wanted], list[Wanted]] = ([], [])
+    for row in rows:
+        if row.type in LIST_OF and row.content.strip():
+            one = Wanted(id=row.id, module=_module(row.module), list=LIST_OF[row.type], item=entry(row, own=own))
+            told[row.id not in known].append(one)
+    return told
 
 
 def _module(name: str | None) -> str | None:

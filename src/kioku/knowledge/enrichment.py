@@ -54,15 +54,21 @@ class Result(msgspec.Struct, kw_only=True):
     skipped: list[Skipped] = msgspec.field(default_factory=list)
 
 
-def enrich(text: str, memory: Memory, wanted: Sequence[Wanted], *, again: bool = False) -> Result:
+def enrich(
+    text: str, memory: Memory, wanted: Sequence[Wanted], *, unwanted: Sequence[Wanted] = (), again: bool = False
+) -> Result:
     """Return the text with what is wanted, in the order given. With `again`, what a person deleted comes back.
 
+    `unwanted` is what the file may say no more, as it would say it: where it does, though nobody remembers that it was
+    written, perhaps because an older text was saved over a newer one, it goes as well.
     Raises YamlError for a text that cannot be understood. Where the layout does not let a list be changed safely, that
     list is left as it is.
     """
     document = ItemDocument(text)
     plain(document.root)  # refuses what unfolds without end, also where it would not be looked at
-    memory = enriched.settle(memory, {id: [e.digest for e in found] for id, found in _entries(document.root).items()})
+    entries = _entries(document.root)
+    memory = enriched.settle(memory, {id: [e.digest for e in found] for id, found in entries.items()})
+    memory = _recognized(memory, entries, unwanted)
     round_ = _Round(document, memory, wanted, again=again)
     try:
         result = round_.run()
@@ -70,6 +76,20 @@ def enrich(text: str, memory: Memory, wanted: Sequence[Wanted], *, again: bool =
         result = _one_by_one(text, memory, wanted, round_.changes, again=again)
     result.base = memory.written
     return result
+
+
+def _recognized(memory: Memory, entries: "Mapping[str, list[_Entry]]", unwanted: Sequence[Wanted]) -> Memory:
+    """Return what was written, with what stands where it would be written, word for word."""
+    found: dict[str, Written] = {}
+    for one in unwanted:
+        here = entries.get(one.id, [])
+        if one.id in memory.written or len(here) != 1 or here[0].digest != enriched.digest(one.item):
+            continue
+        *above, name = here[0].path
+        is_there = not above if one.module is None else len(above) > 1 and one.module in (above[1], one_line(above[1]))
+        if is_there and name in sayings.names(one.list):
+            found[one.id] = Written(here[0].path, here[0].digest)
+    return msgspec.structs.replace(memory, written=memory.written | found) if found else memory
 
 
 def _one_by_one(
@@ -247,8 +267,12 @@ class _Round:
         for place, added in fresh.items():
             top = self._missing(place)
             if top is None:
-                above = self.document.node(place[:-1])
-                result.skipped += [Skipped(id=one.id, reason=_why(place[:-1], above)) for one in added]
+                above = next(
+                    (place[:end], node)
+                    for end in range(1, len(place))
+                    if (node := self.document.node(place[:end])) is not None and node.kind != "map"
+                )
+                result.skipped += [Skipped(id=one.id, reason=_why(*above)) for one in added]
             else:
                 trees.setdefault(top, {})[place] = added
         for top, lists in trees.items():
@@ -308,6 +332,9 @@ _ORDER: Final = {
 }  # what is put behind what, by how deep it is in the file
 
 
+_LAYOUT: Final[Mapping[Path, str]] = {(_MODULES,): "keys, one for each module"}
+
+
 def _tree(top: Path, lists: Mapping[Path, Sequence[Wanted]]) -> Value:
     """Return what stands under a key that is made."""
     tree: dict[str, Value] = {}
@@ -361,7 +388,9 @@ def _why(path: Path, node: Node | None) -> str:
     if node is not None and node.kind == "alias":
         return f"{name} is an alias: write it out there"
     if node is not None and node.kind == "scalar" and node.text is not None:
-        return f"{name} is a single text: make it a list"
+        return f"{name} is a single text: make it {_LAYOUT.get(path, 'a list')}"
+    if node is not None and node.bare and node.kind == "list" and path in _LAYOUT:
+        return f"{name} is a list: make it {_LAYOUT[path]}"
     if node is not None and node.bare and node.kind == "map":
         return f"{name} holds keys: make it a list"
     return f"{name} has an anchor, a merge key or an unusual layout: write it plainly"

@@ -5,6 +5,7 @@ be understood is never overwritten; the file is replaced at once or not at all, 
 the scan wrote is remembered beside it, in `scan.json` (see `rescan` for the rule).
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 
@@ -18,7 +19,8 @@ from kioku.knowledge.yaml_text import Document, Value
 from kioku.knowledge.yaml_tree import Plain, YamlError, parse, plain
 from kioku.redaction import redact
 from kioku.scan.facts import ModuleFacts, ProjectFacts
-from kioku.workspace.plain_files import read_plain, replace_plain, require_plain_folder
+from kioku.workspace import swapping
+from kioku.workspace.plain_files import new_file, read_plain, replace_plain, require_plain_folder
 from kioku.workspace.untrusted_text import one_line, printable_lines
 
 SIDECAR = "scan.json"
@@ -141,17 +143,25 @@ def update(path: str, facts: ProjectFacts, *, dry_run: bool = False) -> Change:
         remembered = None if sidecar is None or sidecar.before is not None else sidecar.values
         if changed:
             backup = None if data is None else path + ".bak"
-            if backup is not None and data is not None:
-                replace_plain(backup, data)
             _remember(folder, written, before=base)
-            if yaml_file.read(path) != data:
+            if not _put(path, encoded, data, backup):
                 raise ProjectError(f"{path} was changed while Kioku read it", hint="Run the command again")
-            replace_plain(path, encoded)
             change = msgspec.structs.replace(change, backup=backup)
             remembered = None
         if remembered != written:
             _remember(folder, written)
     return change
+
+
+def _put(path: str, encoded: bytes, data: bytes | None, backup: str | None) -> bool:
+    """Write the file, in the place of what was read; return False where it is something else by now."""
+    if data is not None:
+        swapping.settle(path, path + ".bak")
+        return swapping.replace_known(path, encoded, data, backup=backup)
+    with contextlib.suppress(FileExistsError), new_file(path, replace=False) as file:
+        file.write(encoded)
+        return True
+    return False
 
 
 def _values(facts: ProjectFacts) -> dict[str, Value]:

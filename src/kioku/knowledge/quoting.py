@@ -7,13 +7,15 @@ Everything else stays as it is, byte by byte.
 import os
 from collections.abc import Iterable
 
-from kioku.errors import KiokuError
+from kioku.errors import KiokuError, ProjectError
 from kioku.knowledge.yaml_file import BOM, MAX_BYTES, locked
 from kioku.knowledge.yaml_items import ItemDocument
 from kioku.knowledge.yaml_tree import YamlError
-from kioku.workspace.plain_files import read_plain, replace_plain
+from kioku.workspace.plain_files import read_plain
+from kioku.workspace.swapping import is_left, replace_known, settle
 
 FILES = ("project.yaml", "project.yaml.bak")
+_TRIES = 50  # an editor does not save so often in a row
 
 
 def quoting(folder: str, ids: Iterable[str]) -> dict[str, int]:
@@ -33,14 +35,22 @@ def remove_quotes(folder: str, ids: Iterable[str]) -> list[str]:
     names = list(ids)
     wanted = [id.encode() for id in names]
     changed: list[str] = []
-    if not quoting(folder, names):
+    file, backup = (os.path.join(folder, name) for name in FILES)
+    if not quoting(folder, names) and not is_left(file):
         return changed
     with locked(folder):
+        settle(file, backup)
         for path in quoting(folder, names):
-            text = _read(path)
-            if text is not None:
-                replace_plain(path, b"".join(_without(_without_items(text, names), wanted)))
-                changed.append(path)
+            for _ in range(_TRIES):
+                text = _read(path)
+                if text is None:
+                    break
+                left = b"".join(_without(_without_items(text, names), wanted))
+                if replace_known(path, left, text, backup=None):
+                    changed.append(path)
+                    break
+            else:
+                raise ProjectError(f"{path} is being changed all the time", hint="Run the command again at rest")
     return changed
 
 

@@ -21,7 +21,7 @@ PART: Final = 5  # one of so many active items is archived at a time
 ACTIVE: Final = "active"
 ARCHIVED: Final = "archived"
 
-_BYTES_A_TOKEN = 4
+BYTES_A_TOKEN: Final = 4
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def tokens(text: str) -> int:
     """Estimate the tokens of a text: a quarter of its bytes in UTF-8, rounded up."""
-    return -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_A_TOKEN)
+    return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_A_TOKEN)
 
 
 def score(item: Item, now: int) -> Score:

@@ -85,6 +85,11 @@ class Document:
             self._insert_lines(at, self._emit(value, key.column, flow=False).removeprefix(self.newline) + self.newline)
         elif "#" in self._outside_scalars(old, old.start, old.end):
             return False
+        elif self._is_empty_word(key, old) and not isinstance(value, str) and value and not self._in_flow(path):
+            at = self._after_comments(self._line_end(old.end), key.column)
+            colon = self.text.index(":", key.end)
+            self._replace(colon + 1, old.end, "")  # a comment behind it stays with the key
+            self._insert_lines(at, self._emit(value, key.column, flow=False).removeprefix(self.newline) + self.newline)
         elif isinstance(value, str) and old.kind == "scalar" and old.end > old.start:
             self._edits.append(_Edit(start=old.start, end=old.end, text=scalar(value, flow=self._in_flow(path))))
         else:
@@ -202,6 +207,16 @@ class Document:
         if value.kind != "scalar" or value.end > value.start or not self._begins_line(key):
             return False
         rest = self.text[key.end : self._line_end(key.end)].strip().removeprefix(":").lstrip()
+        return not rest or rest.startswith("#")
+
+    def _is_empty_word(self, key: Node, value: Node) -> bool:
+        """Tell whether `~`, `{}` or the like is behind a key that begins its line, and at most a comment follows."""
+        is_empty = value.text is None if value.kind == "scalar" else not (value.items or value.values or value.merged)
+        if not is_empty or value.end == value.start or not self._begins_line(key):
+            return False
+        if self._line_start(value.end) != self._line_start(key.start):
+            return False
+        rest = self.text[value.end : self._line_end(value.end)].strip()
         return not rest or rest.startswith("#")
 
     def _begins_line(self, node: Node, mark: str = "") -> bool:

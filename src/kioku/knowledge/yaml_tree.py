@@ -52,11 +52,17 @@ def parse(text: str) -> Node:
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError as RuamelError
+    from ruamel.yaml.reader import ReaderError
 
     try:
         # Not the round-trip parser: it takes 15 s for 2 MB of comments, which we read from the text itself.
         return _Builder(YAML(typ="safe", pure=True).parse(text)).root
     except RuamelError as error:
+        if isinstance(error, ReaderError):
+            place = text.count("\n", 0, error.position) + 1
+            raise YamlError(
+                f"a character that YAML does not allow is on line {place}: U+{error.character:04X}"
+            ) from error
         mark = getattr(error, "problem_mark", None)
         line = f" on line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it is not YAML"

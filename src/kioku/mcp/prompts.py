@@ -13,7 +13,8 @@ _RESUME: Final = (
 )
 _WRAP_UP: Final = (
     "Before we end: record with the tool `remember` what the next session must know, one call each: decisions that"
-    " were made, rules that hold, problems that were solved and how. Nothing that is only planned or guessed."
+    " were made, rules that hold, issues that are open, and issues that were solved, with their solution. Nothing that"
+    " is only planned or guessed."
 )
 
 PROMPTS: Final = [

@@ -79,7 +79,8 @@ def _lines(hit: "Hit") -> "Sequence[str]":
     state = "" if hit.state is None else f", {_quoted(hit.state)}"
     where = f" {_quoted(hit.opens)}" if hit.path is not None else ""
     id = f" {_quoted(hit.id)}" if hit.kind == "discovery" and hit.id is not None else ""
-    return [f"{hit.kind}{id}{where}{state}{session}{when}: {_quoted(hit.snippet)}"]
+    number = f" {hit.id}" if hit.kind == "turn" else ""
+    return [f"{hit.kind}{id}{number}{where}{state}{session}{when}: {_quoted(hit.snippet)}"]
 
 
 def _structured(found: "Found") -> dict[str, Any]:

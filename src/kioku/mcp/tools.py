@@ -89,7 +89,7 @@ class Sessions(msgspec.Struct, forbid_unknown_fields=True):
     range: Annotated[
         str, Meta(description="for totals: today, week, last month, all, 2026-03, 2026-03-01..2026-03-14")
     ] = "week"
-    id: Annotated[str, Meta(description="for show, resume; the beginning is enough")] | None = None
+    id: Annotated[str, Meta(description="for show, resume; the beginning is enough; or current")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
     since: Annotated[str, Meta(description="for list: begun since this day or month")] | None = None
     until: Annotated[str, Meta(description="begun until")] | None = None
@@ -107,6 +107,7 @@ class Remember(msgspec.Struct, forbid_unknown_fields=True):
     content: Annotated[str, Meta(max_length=500, description="one sentence that stands alone")]
     type: Literal["decision", "rule", "pattern", "issue"] = "decision"
     module: str | None = None
+    solution: Annotated[str, Meta(max_length=500, description="of an issue: what solved it")] | None = None
 
 
 class Outcome(msgspec.Struct):
@@ -237,6 +238,7 @@ def git_diff(bench: Workbench, wanted: GitDiff, call: Call) -> Outcome:
 def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
     """Answer about recorded sessions."""
     now, store = times.now_ms(), bench.recorder.store()
+    named = bench.recorder.session_id() if wanted.id == "current" else wanted.id
     if wanted.action == "totals":
         from kioku.knowledge import belonging
         from kioku.mcp import totals
@@ -247,7 +249,7 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
         found = totals.found(store, wanted.range, bench.calendar, now=now, modules=modules)
         return Outcome(ToolResult(totals.text(found), totals.structured(found)))
     if wanted.action == "resume":
-        told = resumed(bench, wanted.id, now)
+        told = resumed(bench, named, now)
         return Outcome(ToolResult(told.text, msgspec.structs.asdict(told)))
     if wanted.action == "list":
         first, last = stretch(wanted.since, wanted.until, bench.calendar, now)
@@ -259,7 +261,7 @@ def sessions(bench: Workbench, wanted: Sessions, _call: Call) -> Outcome:
         listed = store.read(lambda db: listing(db, fitting, now=now, judge=bench.judge))
         structured = {"sessions": [s.as_json() for s in listed.sessions], "hidden_empty": listed.hidden_empty}
         return Outcome(ToolResult(session_lines(listed, now), structured))
-    session_id = bench.recorder.session_id() if wanted.action == "current" else wanted.id
+    session_id = bench.recorder.session_id() if wanted.action == "current" else named
     if session_id is None:
         return Outcome(
             ToolResult("Name the session: id." if wanted.action == "show" else "No session yet.", is_error=True)
@@ -285,10 +287,13 @@ def remember(bench: Workbench, wanted: Remember, _call: Call) -> Outcome:
 
     row, is_new = discoveries.remember(
         bench.recorder.store(), bench.recorder.session_id(), wanted.type, wanted.content, wanted.module,
-        now=times.now_ms(),
+        now=times.now_ms(), solution=wanted.solution,
     )  # fmt: skip
-    told = "recorded" if is_new else "known already"
-    structured = {"id": str(row.id), "type": row.type, "state": row.state, "is_new": is_new, "seen": row.seen}
+    is_solved = any(part.solution is not None for part in row.evidence)
+    told = ("recorded" if is_new else "known already") + (", solved" if is_solved else "")
+    structured = {
+        "id": str(row.id), "type": row.type, "state": row.state, "is_new": is_new, "seen": row.seen, "solved": is_solved
+    }  # fmt: skip
     return Outcome(ToolResult(f"{told}: {row.type} {row.id}, {row.state}", structured))
 
 
@@ -330,7 +335,8 @@ TOOLS: dict[str, Entry] = {
         sessions,
     ),
     "remember": Entry(
-        "Propose a decision, rule, pattern or solved issue for later sessions; the person decides about it.",
+        "Propose a decision, rule, pattern or issue, with its solution once it is solved, for later sessions; the"
+        " person decides about it.",
         Remember,
         remember,
         writes=True,

@@ -1,8 +1,8 @@
 """What a session left behind for the next one: what was said, edited and decided, as rows of the store.
 
 Which session that is, is decided by `last`: the one that ended last, unless another that ran at the same time had more
-of the person's work in it. Empty sessions and those in which nothing was asked for or edited are none, nor are those
-that only a file tells of for which the person does not vouch.
+of the person's work in it. Those in which nothing was asked for or edited are left out where there is another; empty
+ones are none, nor are those that only a file tells of for which the person does not vouch.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ SURE = 0.8  # from where on what nobody has decided about is told
 TURNS = 40  # of a session, the last
 ASKED = 3  # of the person's, where the assistant alone has spoken since
 LOOKED_BACK = 2_000  # turns, for those
+SESSIONS_BEFORE = 3  # that a session goes on with
 LONGEST = 20_000  # characters of a turn
 EDITS = 40
 KNOWN = 200
@@ -37,7 +38,7 @@ class Edited(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """A discovery that stands."""
+    """A discovery that stands, and when it was last said or accepted."""
 
     type: str
     content: str
@@ -47,14 +48,16 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Recap(msgspec.Struct, frozen=True, kw_only=True):
-    """A session with what it left behind, by time. `known` is what stands of all sessions, the newest first.
+    """A session with what it left behind, by time; none where no session has been recorded.
+
+    `known` is what stands of all sessions, the newest first.
 
     `own` tells whether the person's Kioku made the store, or the person adopted it: otherwise nothing of it is the
     person's. `beside` are sessions that ran at the same time. `failed` is the command or tool that failed last of all
     calls.
     """
 
-    session: Session
+    session: Session | None
     said: list[Turn]
     edits: list[Edited]
     known: list[Known]
@@ -79,8 +82,10 @@ def last(
     for row in db.execute(query):
         session = standing(rows.session(row[:-2]), now, judge)
         weight = count(row[-2]) + count(row[-1])
-        if weight and session.id not in without and not (only_ended and session.status == "active"):
+        if session.id not in without and not (only_ended and session.status == "active"):
             found.append((session, weight))
+    if any(weight for _, weight in found):
+        found = [one for one in found if one[1]]
     if not found:
         return None
     newest = max(found, key=lambda one: (one[0].last_activity_at, one[0].id))[0]
@@ -89,23 +94,19 @@ def last(
     return chosen, [session.id for session, _ in beside if session.id != chosen.id]
 
 
-def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = (), *, own: bool) -> Recap:
-    """Return what a session left behind, in a store that is the person's own or not."""
+def recap(db: apsw.Connection, session: Session | None, beside: Sequence[str] = (), *, own: bool) -> Recap:
+    """Return what a session left behind, in a store that is the person's own or not, and what is known."""
     known = [
         Known(text(kind) or "", text(content) or "", str(state), text(id), whole(at) or 0)
-        for kind, content, state, id, at in db.execute(
-            """SELECT type, content, state, session_id, updated_at FROM discoveries
-               WHERE (state = 'accepted' OR (state = 'proposed' AND confidence >= ? AND provenance <> 'repository'))
-                 AND NOT (type = 'issue' AND coalesce(evidence, '') LIKE '%"solution":"%')
-               ORDER BY updated_at DESC, id LIMIT ?""",
-            (SURE, KNOWN),
-        )
+        for kind, content, state, id, at in db.execute(_KNOWN, (SURE, KNOWN))
     ]
+    if session is None:
+        return Recap(session=None, said=[], edits=[], known=known, beside=[], failed=None, own=own)
     row = rows.by_id(db, session.id)
     said = [] if row is None else discoveries.turns(db, row.seq, TURNS)
     if row is not None and len(said) == TURNS and all(turn.role != "user" for turn in said):
-        earlier = discoveries.turns(db, row.seq, LOOKED_BACK)[:-TURNS]
-        said = [*[turn for turn in earlier if turn.role == "user"][-ASKED:], *said]
+        said = [*_asked(discoveries.turns(db, row.seq, LOOKED_BACK)[:-TURNS]), *said]
+    said = [*_asked_before(db, session, sum(turn.role == "user" for turn in said)), *said]
     edits = db.execute(
         """SELECT path, last_at FROM session_files WHERE session_id = ? AND edits > 0
            ORDER BY last_at DESC, path LIMIT ?""",
@@ -118,6 +119,26 @@ def recap(db: apsw.Connection, session: Session, beside: Sequence[str] = (), *, 
     )  # fmt: skip
 
 
+def _asked(said: Sequence[Turn]) -> list[Turn]:
+    return [turn for turn in said if turn.role == "user"][-ASKED:]
+
+
+def _asked_before(db: apsw.Connection, session: Session, asked: int) -> list[Turn]:
+    """Return what the person asked in the sessions that one goes on with, where in it only so much was asked.
+
+    A conversation that goes on after a long silence is another session, and its goal that of the one before.
+    """
+    found: list[Turn] = []
+    earlier = session.continues
+    for _ in range(SESSIONS_BEFORE):
+        row = None if earlier is None or asked + len(found) >= ASKED else rows.by_id(db, earlier)
+        if row is None:
+            break
+        found = [*_asked(discoveries.turns(db, row.seq, LOOKED_BACK)), *found]
+        earlier = row.session.continues
+    return found
+
+
 def stamp(db: apsw.Connection) -> str:
     """Return a text that changes when a session ends, or what is known changes."""
     ended = db.execute(
@@ -128,6 +149,18 @@ def stamp(db: apsw.Connection) -> str:
     known = db.execute("SELECT count(*), max(updated_at) FROM discoveries")
     return " ".join(map(str, (*(ended.fetchone() or ()), *(known.fetchone() or ()))))
 
+
+# When it was said, or the person accepted it: what is learned of old sessions today is no newer for that.
+_KNOWN = """
+SELECT type, content, state, session_id,
+  max(coalesce((SELECT max(part.value ->> '$.at')
+                FROM json_each(CASE WHEN json_valid(d.evidence) THEN d.evidence ELSE '[]' END) part
+                WHERE part.type = 'object' AND typeof(part.value ->> '$.at') = 'integer'), created_at),
+      CASE state WHEN 'accepted' THEN updated_at ELSE 0 END) AS at
+FROM discoveries d
+WHERE (state = 'accepted' OR (state = 'proposed' AND confidence >= ? AND provenance <> 'repository'))
+  AND NOT (type = 'issue' AND coalesce(evidence, '') LIKE '%"solution":"%')
+ORDER BY at DESC, updated_at DESC, id LIMIT ?"""
 
 _LAST_CALL = """
 SELECT r.ok, t.text, r.detail FROM sessions s JOIN runs u ON u.session = s.seq

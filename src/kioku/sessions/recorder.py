@@ -5,26 +5,25 @@ and written with the next one that succeeds, and the store is opened anew as oft
 itself.
 """
 
-import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import apsw
 
 from kioku import project, times
 from kioku.errors import KiokuError, ProjectError, StoreBusyError, StoreDamagedError, StoreError
-from kioku.models import FILE_READ, SERVER, SERVER_START, SERVER_STOP, Report, new_key
+from kioku.models import FILE_READ, SERVER_START, SERVER_STOP, Report
 from kioku.project import Project
 from kioku.redaction import Redacted, redact
 from kioku.sessions import joining, record, sweep
 from kioku.sessions.lease import Lease
+from kioku.sessions.reporter import Reporter, cut
 from kioku.settings import is_excluded
 from kioku.store import activities, joins, sessions
 from kioku.store.opening import open_store
 from kioku.store.sessions import Row
 from kioku.store.store import Store
-from kioku.workspace.worktree import read_branch
 
 KEPT_REPORTS = 10_000  # how many reports wait in memory while the store cannot be written
 
@@ -47,14 +46,6 @@ class Spool(Protocol):
 
     def drain(self, store: Store, *, everything: bool) -> None:
         """Take in what is there for an open store; with `everything`, for other projects too. Raises KiokuError."""
-
-
-_LONGEST_SECRET: Final = 65_536  # characters that are redacted beyond those that are kept
-
-
-def _cut(text: str, longest: int) -> Redacted:
-    """Redact a text, then cut it: a secret that crosses the border would not be known by its first half."""
-    return Redacted(redact(text[: longest + _LONGEST_SECRET])[:longest])
 
 
 class Recorder:
@@ -82,7 +73,7 @@ class Recorder:
         self.project = where
         self._started_by = client
         self._spool = spool
-        self._exclude = exclude
+        self._reporter = Reporter(where.workdir, exclude)
         self._is_silent = is_excluded(where.workdir, exclude)
         self._timeout_ms = timeout_ms
         self._merge_within_ms = merge_within_ms
@@ -108,7 +99,7 @@ class Recorder:
         if self._is_silent:
             self._say("this folder is named in capture.exclude: nothing is recorded")
             return
-        self._keep(self._report(SERVER_START, times.now_ms()))
+        self._keep(self._reporter.report(SERVER_START, times.now_ms()))
         try:
             self._flush()
         except StoreError:
@@ -132,8 +123,9 @@ class Recorder:
         if self._is_silent:
             return
         at = times.now_ms() - took
-        call = self._report(kind, at, took, tool=tool, path=path, detail=detail, ok=ok)
-        others = [self._report(FILE_READ, at, took, path=other) for other in also_read if not self._is_hidden(other)]
+        call = self._reporter.report(kind, at, took, tool=tool, path=path, detail=detail, ok=ok)
+        seen = [other for other in also_read if not self._reporter.is_hidden(other)]
+        others = [self._reporter.report(FILE_READ, at, took, path=other) for other in seen]
         with self._lock:
             self._refuse_after_the_end()
             self._keep(call, *others)
@@ -141,7 +133,7 @@ class Recorder:
 
     def name_client(self, name: str, version: str) -> None:
         """Note which client the conversation is with; it is written with the next activity or tick."""
-        self._client = _cut(name, 200), _cut(version, 200)
+        self._client = cut(name, 200), cut(version, 200)
 
     @property
     def _client_is_new(self) -> bool:
@@ -244,7 +236,7 @@ class Recorder:
                 self._drain(self._store, everything=False)
             try:
                 if self._store is not None or self._waiting:
-                    self._keep(self._report(SERVER_STOP, times.now_ms()))
+                    self._keep(self._reporter.report(SERVER_STOP, times.now_ms()))
                     self._flush()
                     if self._store is not None:
                         self._afterwards(self._store, True)
@@ -260,37 +252,6 @@ class Recorder:
         """Keep a call that outlives the server's end from beginning another session."""
         if self._is_stopped:
             raise StoreError("the recording has ended")
-
-    def _report(
-        self,
-        kind: Redacted,
-        at: int,
-        took: int | None = None,
-        *,
-        tool: str | None = None,
-        path: str | None = None,
-        detail: str | None = None,
-        ok: bool | None = None,
-    ) -> Report:
-        branch = read_branch(self.project.workdir)
-        if path is not None and self._is_hidden(path):
-            path = detail = None
-        return Report(
-            key=new_key(),
-            source=SERVER,
-            at=at,
-            took=took,
-            kind=kind,
-            tool=None if tool is None else _cut(tool, 200),
-            path=None if path is None else _cut(path, 4096),
-            branch=None if branch is None else _cut(branch, 300),
-            detail=None if detail is None else _cut(detail, 2000),
-            ok=ok,
-        )
-
-    def _is_hidden(self, path: str) -> bool:
-        """Tell whether a file's name must not be kept."""
-        return bool(self._exclude) and is_excluded(os.path.join(self.project.workdir, path), self._exclude)
 
     def _keep(self, *reports: Report) -> None:
         """Put reports in line to be written; the oldest give way when the line is too long."""

@@ -152,13 +152,15 @@ def errors(path: str) -> Iterator[None]:
         raise StoreError(f"{path}: {error}", hint="run 'kioku doctor'") from error
 
 
-def transact(db: apsw.Connection, path: str, work: Callable[[apsw.Connection], Result]) -> Result:
+def transact(
+    db: apsw.Connection, path: str, work: Callable[[apsw.Connection], Result], patience_s: float = PATIENCE_S
+) -> Result:
     """Run `work` in one `BEGIN IMMEDIATE` transaction, the whole of it again when somebody else was in the way.
 
     Nothing of `work` remains when it raises.
     """
-    deadline = time.monotonic() + PATIENCE_S
-    with errors(path):
+    deadline = time.monotonic() + patience_s
+    with errors(path), _patient(db, patience_s):
         while True:
             try:
                 db.execute("BEGIN IMMEDIATE")
@@ -201,6 +203,19 @@ def compact(db: apsw.Connection) -> bool:
     except (apsw.BusyError, apsw.LockedError):
         return False
     return True
+
+
+@contextmanager
+def _patient(db: apsw.Connection, seconds: float) -> Iterator[None]:
+    """Wait no longer than that for others, for as long as the block runs."""
+    if seconds == PATIENCE_S:
+        yield
+        return
+    db.set_busy_handler(_patience(seconds))
+    try:
+        yield
+    finally:
+        db.set_busy_handler(_patience(PATIENCE_S))
 
 
 def _patience(seconds: float) -> Callable[[int], bool]:

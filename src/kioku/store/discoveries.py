@@ -178,6 +178,18 @@ def reopen_successions(db: apsw.Connection, id: str) -> None:
     db.execute("UPDATE successions SET decided_at = NULL WHERE id = ?", (id,))
 
 
+def reverse_successions(db: apsw.Connection, id: str) -> None:
+    """Note that a person went back to a discovery: it is proposed to take the place of what had taken its."""
+    taken = [
+        str(row[0])
+        for row in db.execute(
+            "DELETE FROM successions WHERE id = ? AND decided_at IS NOT NULL RETURNING superseded_by", (id,)
+        )
+    ]
+    for by in taken:
+        propose_succession(db, by, id)
+
+
 def remembered(db: apsw.Connection, session: str) -> int:
     """Return how many discoveries rest on a session."""
     query = "SELECT count(*) FROM discoveries WHERE session_id = ?1 OR instr(evidence, '\"' || ?1 || '\"')"
@@ -231,7 +243,7 @@ def _rows(db: apsw.Connection, where: str, values: tuple[str, ...] = ()) -> list
             id=id, type=text(kind) or "", content=text(content) or "", module=text(module),
             confidence=float(sure) if isinstance(sure, int | float) and 0 <= sure <= 1 else None,
             state=text(state) or PROPOSED, provenance=text(provenance) or "", session=text(session),
-            created_at=count(created), updated_at=count(updated), evidence=_evidence(evidence),
+            created_at=count(created), updated_at=count(updated), evidence=evidence_in(evidence),
             superseded_by=decided.get(id), proposed_by=tuple(proposed.get(id, ())),
         )
         for id, kind, content, module, sure, state, provenance, session, created, updated, evidence in db.execute(
@@ -241,7 +253,8 @@ def _rows(db: apsw.Connection, where: str, values: tuple[str, ...] = ()) -> list
     ]  # fmt: skip
 
 
-def _evidence(stored: object) -> tuple[Evidence, ...]:
+def evidence_in(stored: object) -> tuple[Evidence, ...]:
+    """Read evidence as it is stored."""
     told = text(stored)
     if not told:
         return ()

@@ -11,6 +11,7 @@ from typing import Final
 
 import apsw
 
+from kioku.errors import StoreBusyError
 from kioku.store.connection import one
 from kioku.store.passages import Passage, Said, date_words, parts, passages
 from kioku.store.store import Store
@@ -31,13 +32,20 @@ ORDER BY t.at, t.id"""
 def catch_up(store: Store, *, most_ms: float | None = None) -> bool:
     """Index what is not indexed yet, in small transactions; return whether nothing is left.
 
-    With `most_ms`, no transaction is begun after that time. Raises StoreError.
+    With `most_ms`, no transaction is begun after that time, nor waited for beyond it. Raises StoreError.
     """
     until = None if most_ms is None else time.monotonic() + most_ms / 1000
     while store.read(behind):
-        if until is not None and time.monotonic() >= until:
-            return False
-        store.write(index_some)
+        if until is None:
+            store.write(index_some)
+        else:
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                return False
+            try:
+                store.write(index_some, patience_s=left_s)
+            except StoreBusyError:
+                return False
         time.sleep(_PAUSE_S)
     return True
 
@@ -84,7 +92,7 @@ def _index_stream(db: apsw.Connection, stream: int, since: int, most: int | None
             _remove(db, id, length)
         db.execute("DELETE FROM talks WHERE id = ?", (talk,))
     for start, end in zip(starts, [*starts[1:], _ENDLESS], strict=False):
-        if end <= since:
+        if end < since:  # one that ends there may have had what is another's now
             continue
         first = max(start, since)
         wanted = passages(Said(*row) for row in db.execute(_TURNS, (stream, first, end)))

@@ -71,6 +71,7 @@ def date_words(at: int) -> str:
 
 
 _COMPOUND: Final = re.compile(r"[A-Za-z]*[a-z][A-Z][A-Za-z]*|[A-Z]{2,}[a-z]+[A-Za-z]*|[A-Za-z]+[0-9]+[A-Za-z0-9]*")
+_CRUMBS, _CRUMB = 4, 2.5  # parts, and how long they are on average, that are no words
 _HUMP: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Thai, Lao, Tibetan, Burmese, Khmer, kana, Han and Hangul: written without spaces, or with words grown together.
 _SPACELESS: Final = (
@@ -92,8 +93,9 @@ def parts(text: str) -> str:
 
 
 def humps(word: str) -> list[str]:
-    """Return the parts of an identifier in camel case."""
-    return _HUMP.findall(word) if _COMPOUND.fullmatch(word) else []
+    """Return the parts of an identifier in camel case; those of a number in hexadecimal say nothing: none."""
+    found = _HUMP.findall(word) if _COMPOUND.fullmatch(word) else []
+    return [] if len(found) > _CRUMBS and len(word) < _CRUMB * len(found) else found
 
 
 def pairs(run: str) -> list[str]:

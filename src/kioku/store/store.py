@@ -36,10 +36,11 @@ class Store:
         self.id: str = meta["store_id"]
         self.project_id: str = meta["project_id"]
 
-    def write(self, work: Callable[[apsw.Connection], Result]) -> Result:
+    def write(self, work: Callable[[apsw.Connection], Result], *, patience_s: float = connection.PATIENCE_S) -> Result:
         """Run `work` in one write transaction; nothing of it remains when it raises.
 
-        Raises StoreError: also when the file was replaced, deleted or migrated by somebody else since it was opened.
+        Raises StoreError: when others are in the way for longer than `patience_s`, a StoreBusyError; also when the
+        file was replaced, deleted or migrated by somebody else since it was opened.
         """
         with self._lock:
             self._require_in_place()
@@ -50,7 +51,7 @@ class Store:
                     raise newer_schema(self.path, version)
                 return work(db)
 
-            result = connection.transact(self._db, self.path, checked)
+            result = connection.transact(self._db, self.path, checked, patience_s)
             # Replaced meanwhile: what was written is in a file that nobody will look at. Writing it again is harmless.
             self._require_in_place()
             self._writes += 1

@@ -8,10 +8,11 @@ import msgspec
 from kioku.errors import ToolError, UsageError
 from kioku.workspace.gitcall import Repository, call, commit, open_repository
 from kioku.workspace.paths import printable
-from kioku.workspace.worktree import read_branch
+from kioku.workspace.worktree import DETACHED, read_branch
 
 DEADLINE_S: Final = 1.0  # for each of at most six times that git is called
 
+_TRUNKS: Final = frozenset({"main", "master", "trunk", "develop"})
 _OUTPUT_MAX = 1024 * 1024
 
 
@@ -19,7 +20,7 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     """A working tree: the branch checked out, and the first files that differ from its last commit.
 
     `others` is how many more there are. `is_gone` tells that the branch asked about was deleted, or merged into this
-    one. `uncommitted` is None where git had no answer.
+    one; a trunk, which others grow from, is not gone for that. `uncommitted` is None where git had no answer.
     """
 
     branch: str | None
@@ -48,8 +49,12 @@ def tree(root: str, other: str | None, *, most: int = 20, deadline_s: float = DE
 
 
 def _is_gone(repository: Repository, branch: str) -> bool:
+    if branch.startswith(DETACHED):
+        return False
     try:
         tip = commit(repository, f"refs/heads/{branch}")
     except (ToolError, UsageError):
         return True
+    if branch in _TRUNKS:
+        return False
     return call(repository, ["merge-base", "--is-ancestor", tip, "HEAD"], max_bytes=1024).exit_code == 0

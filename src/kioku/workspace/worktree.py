@@ -6,11 +6,13 @@ program runs and little is imported: this is on the start-up path.
 
 import os
 import stat
+from collections.abc import Sequence
 
 import msgspec
 
 from kioku.errors import ToolError
 
+DETACHED = "detached:"  # and a short hash, where no branch is checked out: no branch can be called so
 _SMALL = 64 * 1024
 
 
@@ -90,8 +92,20 @@ def read_branch(root: str) -> str | None:
         usable = 0 < len(branch) <= 255 and branch.isprintable() and branch != ".invalid"  # .invalid: reftable
         return branch if usable else None
     if len(line) in (40, 64) and set(line) <= set("0123456789abcdef"):
-        return f"detached:{line[:7]}"
+        return f"{DETACHED}{line[:7]}"
     return None
+
+
+def moving_files(root: str, branches: Sequence[str | None]) -> list[str]:
+    """Return the files of git's of which one changes when a folder's commit, its branch or one of `branches` does."""
+    try:
+        git = find_git_dir(root)
+    except ToolError:
+        return []
+    names = {read_branch(root), *branches}
+    heads = [os.path.join("refs", "heads", *name.split("/")) for name in sorted(filter(None, names))]
+    shared = [*heads, os.path.join("refs", "stash"), "packed-refs", os.path.join("reftable", "tables.list")]
+    return [os.path.join(git.path, "HEAD"), *(os.path.join(git.common, name) for name in shared)]
 
 
 def _small_text(path: str) -> str | None:

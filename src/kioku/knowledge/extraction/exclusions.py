@@ -40,8 +40,8 @@ _UNDECIDED: Final = re.compile(
     r"(?:\bnot|n't|\bnever)(?: \w+){0,2} (?:decided?|agreed?|chosen?|choose|settled?|picked?|made (?:a|the|any) (?:decision|choice))\b"
     r"|\b(?:don't|doesn't|do not|not) (?:think|believe|know|sure|remember|recall)\b.{0,40}\b(?:decided?|agreed?|chose|chosen|settled)\b"
     r"|\bundecided\b|\byet to (?:decide|agree|choose|settle)\b|\bno decision\b|\bnobody (?:decided|agreed)\b"
-    r"|\bnicht (?:entschieden|beschlossen|festgelegt)\b|\b(?:pas|jamais)(?: encore)? (?:décidé|choisi)\b|\bno (?:hemos|se ha|está) decidid\w+|\bnão (?:decidimos|foi decidido)\b"
-    r"|\bnon (?:abbiamo|è stato)(?: ancora)? deciso\b|не решили|не решено|(?:还没|没有|尚未|未)(?:有)?(?:决定|决策)|(?:決めて|決まって)い(?:ない|ません)|결정하지 (?:않|못)"
+    r"|\bnicht (?:entschieden|beschlossen|festgelegt)\b|\b(?:pas|jamais)(?: encore)? (?:décidé|choisi)\b|\bno (?:lo )?(?:hemos|he|se ha|está) (?:decidid|elegid|acordad)\w+|\bno (?:lo )?decid(?:í|imos)(?!\w)|\bnão (?:decidi|decidimos|foi decidido|está decidido|escolhi|escolhemos)\b"
+    r"|\bnon (?:abbiamo|ho|è stato)(?: ancora)? (?:deciso|scelto)\b|не (?:решил|решено|выбра)|(?:फैसला|फ़ैसला|निर्णय|तय) नहीं|(?:还没|没有|尚未|未)(?:有)?(?:决定|决策)|(?:決めて|決まって)い(?:ない|ません)|결정하지 (?:않|못)|정하지 (?:않|못)|못 정했"
 )
 # What a prompt begins with, or holds, that asks how something is.
 _ASKS: Final = re.compile(

@@ -24,7 +24,8 @@ _TOLD: Final = 0.2  # the least weight of a cue that is told as a reason
 # What makes even a few words one.
 _SPEAKS_ALONE: Final = frozenset(
     {"names one piece of code", "names two", "names three or more", "orders it", "we shall", "says a preference",
-     "always or never this", "an order for good", "was decided"}
+     "always or never this", "an order for good", "was decided",
+     *(f"another language: {one.type}" for one in ELSEWHERE)}
 )  # fmt: skip
 
 

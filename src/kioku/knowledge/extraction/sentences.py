@@ -94,7 +94,10 @@ def sentences(text: str, role: str) -> Iterator[Sentence]:
 
 
 def untagged(text: str) -> str:
-    """Return text without what stands between tags, and without the rest where a client's own tag is left open."""
+    """Return text without what stands between tags, and without the rest where a client's own tag is left open.
+
+    Such a tag begins its line: one within a line is a placeholder (`<session-id>`).
+    """
     tags = list(_TAG.finditer(text)) if "<" in text else []
     closing: dict[str, list[int]] = {}
     for tag in tags:
@@ -110,7 +113,7 @@ def untagged(text: str) -> str:
         if index < len(ends):
             kept += [text[done : tag.start()], "\n"]
             done = ends[index]
-        elif "-" in tag[2] or "_" in tag[2]:
+        elif ("-" in tag[2] or "_" in tag[2]) and not text[text.rfind("\n", 0, tag.start()) + 1 : tag.start()].strip():
             return "".join((*kept, text[done : tag.start()]))
     return "".join((*kept, text[done:]))
 

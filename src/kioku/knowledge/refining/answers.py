@@ -3,7 +3,7 @@
 A model may be wrong, or be led astray by what it reads. So a quote must stand in what was said in earnest in its turn,
 with nothing between that was only quoted there; what the model says of it must use those words, and not say the
 opposite; kept are the whole sentences that the quote is of, in the speaker's own words; and whose word it is follows
-from who spoke and how, never from the answer.
+from who spoke and how, never from the answer. How sure a model says it is puts its claims in an order, no more.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ _OWN_WORDS: Final = 0.6  # the share of a sentence's words that must be those of
 _Text = Annotated[str, msgspec.Meta(max_length=4_000)]
 
 
-class _Claim(msgspec.Struct, forbid_unknown_fields=True):
+class _Claim(msgspec.Struct):
     type: _Text
     content: _Text
     turn: int
@@ -36,8 +36,16 @@ class _Claim(msgspec.Struct, forbid_unknown_fields=True):
     solution: _Text | None = None
 
 
-class _Claims(msgspec.Struct, forbid_unknown_fields=True):
-    discoveries: Annotated[list[_Claim], msgspec.Meta(max_length=100)]
+class _Claims(msgspec.Struct):
+    discoveries: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=100)]
+
+
+def unrated(one: Learned) -> Learned:
+    """Return what a model found as it is kept: no surer than what rules just find.
+
+    Else, once rules find it too, it would be accepted by itself because of what the model said.
+    """
+    return msgspec.structs.replace(one, found=msgspec.structs.replace(one.found, confidence=LEAST))
 
 
 def believed(text: str, turns: dict[int, Turn]) -> tuple[list[Learned], Counter[str]]:
@@ -45,12 +53,8 @@ def believed(text: str, turns: dict[int, Turn]) -> tuple[list[Learned], Counter[
 
     Raises ModelError for an answer that is not the JSON that was asked for.
     """
-    try:
-        claims = msgspec.json.decode(_bare(text), type=_Claims).discoveries
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ModelError(f"the model's answer is not what was asked for: {str(error)[:200]}") from error
     found: list[Learned] = []
-    dropped: Counter[str] = Counter()
+    claims, dropped = _claims(text)
     earnest = {number: _earnest(turn) for number, turn in turns.items()}
     for claim in claims:
         reason = _objection(claim, turns, earnest)
@@ -69,6 +73,25 @@ def believed(text: str, turns: dict[int, Turn]) -> tuple[list[Learned], Counter[
         found.append(Learned(found=said, turn=turn.key, at=turn.at, module=None))
     found.sort(key=lambda one: -one.found.confidence)
     return found[:MOST], dropped
+
+
+def _claims(text: str) -> tuple[list[_Claim], Counter[str]]:
+    """Return the claims of an answer; one of another form costs the others nothing, unless there is no other."""
+    claims: list[_Claim] = []
+    error: Exception | None = None
+    try:
+        told = msgspec.json.decode(_bare(text), type=_Claims).discoveries
+        for one in told:
+            try:
+                claims.append(msgspec.json.decode(one, type=_Claim))
+            except msgspec.ValidationError as problem:
+                error = problem
+        if error is not None and not claims:
+            raise error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+        raise ModelError(f"the model's answer is not what was asked for: {str(problem)[:200]}") from problem
+    odd = len(told) - len(claims)
+    return claims, Counter({"not of the form that was asked for": odd} if odd else {})
 
 
 def _earnest(turn: Turn) -> str:
@@ -120,9 +143,8 @@ def _solution(claim: _Claim, earnest: dict[int, str]) -> str | None:
 
 
 def _bare(text: str) -> str:
-    """Take an answer out of the fence that some models put around it."""
-    text = text.strip()
-    if text.startswith("```") and text.endswith("```"):
-        text = text[3:-3].strip()
-        text = text.removeprefix("json").strip()
-    return text
+    """Take an answer out of what models put around it: what they thought first, a fence, a word before and after."""
+    if not text.lstrip().startswith("{"):
+        thought, _, rest = text.partition("</think>")
+        text = rest or thought
+    return text[max(text.find("{"), 0) : text.rfind("}") + 1]

@@ -23,6 +23,7 @@ ANTHROPIC: Final = "anthropic"
 _VERSION: Final = "2023-06-01"  # of Anthropic's protocol
 _MOST: Final = 1 << 20  # bytes of an answer
 _ANSWER_TOKENS: Final = 2_000
+_REASONED_TOKENS: Final = 10_000  # with what a model thinks before it answers, which is counted with it
 _LONGEST_COMPLAINT: Final = 200
 
 
@@ -80,26 +81,48 @@ def without_key(model: Model, text: str) -> str:
 def ask(model: Model, system: str, question: str) -> Answer:
     """Ask a model one question and return its answer. Raises ModelError.
 
-    Each of at most two requests takes the model's time and little more.
+    Each of at most four requests takes the model's time and little more: one that is refused is asked again without
+    what the server says it does not know.
     """
     if not is_address(model.base_url):
         raise ModelError(f"'{model.base_url}' is no address to ask a model at", is_final=True)
     if model.key and not is_key(model.key):
         raise ModelError("the key has a sign that no key has, perhaps a line end at its end", is_final=True)
-    if model.provider == ANTHROPIC:
-        return _anthropic(_post(model, "/v1/messages", _anthropic_request(model, system, question)))
-    request = _openai_request(model, system, question)
-    try:
-        found = _post(model, "/chat/completions", request)
-    except _RefusedError:
-        # Not every server knows how to be held to JSON; what it says is checked anyway.
-        del request["response_format"]
-        found = _post(model, "/chat/completions", request)
-    return _openai(found)
+    is_anthropic = model.provider == ANTHROPIC
+    path = "/v1/messages" if is_anthropic else "/chat/completions"
+    request = (_anthropic_request if is_anthropic else _openai_request)(model, system, question)
+    while True:
+        try:
+            found = _post(model, path, request)
+        except _RefusedError as error:
+            changed = _without_refused(request, error.said)
+            if changed is None:
+                raise
+            request = changed
+        else:
+            return _anthropic(found) if is_anthropic else _openai(found)
+
+
+def _without_refused(request: dict[str, Any], said: str) -> dict[str, Any] | None:
+    """Return a request without one thing that the server does not know; None where there is no more to leave out.
+
+    What it names goes first; where it names nothing, being held to JSON: what it answers is checked anyway.
+    """
+    if "max_tokens" in request and "max_completion_tokens" in said:
+        rest = {name: value for name, value in request.items() if name != "max_tokens"}
+        return {**rest, "max_completion_tokens": _REASONED_TOKENS}
+    for name in ("temperature", "response_format"):
+        if name in request and (name == "response_format" or name in said):
+            return {key: value for key, value in request.items() if key != name}
+    return None
 
 
 class _RefusedError(ModelError):
-    """The server did not like the request itself."""
+    """The server did not like the request itself; `said` is the whole of what it said, not to be shown."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
 
 
 def _openai_request(model: Model, system: str, question: str) -> dict[str, Any]:
@@ -115,34 +138,27 @@ def _anthropic_request(model: Model, system: str, question: str) -> dict[str, An
     return {"model": model.name, "max_tokens": _ANSWER_TOKENS, "temperature": 0, "system": system, "messages": messages}
 
 
+class _Block(msgspec.Struct):
+    type: str
+    text: str | None = None
+
+
 class _Message(msgspec.Struct):
-    content: str | None = None
+    content: str | list[_Block] | None = None
 
 
 class _Choice(msgspec.Struct):
     message: _Message
 
 
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-
-
 class _Completion(msgspec.Struct):
     choices: list[_Choice]
-    usage: _Usage | None = None
-
-
-class _Block(msgspec.Struct):
-    type: str
-    text: str = ""
+    usage: Any = None
 
 
 class _Reply(msgspec.Struct):
     content: list[_Block]
-    usage: _Usage | None = None
+    usage: Any = None
 
 
 _Shape = TypeVar("_Shape")
@@ -150,25 +166,27 @@ _Shape = TypeVar("_Shape")
 
 def _openai(body: bytes) -> Answer:
     found = _decoded(body, _Completion)
-    text = found.choices[0].message.content if found.choices else None
-    if not text:
-        raise ModelError("the model's answer is empty")
-    usage = found.usage or _Usage()
-    return Answer(text=text, input_tokens=_tokens(usage.prompt_tokens), output_tokens=_tokens(usage.completion_tokens))
+    content = found.choices[0].message.content if found.choices else None
+    return _answer(content or "", found.usage, "prompt_tokens", "completion_tokens")
 
 
 def _anthropic(body: bytes) -> Answer:
     found = _decoded(body, _Reply)
-    text = "".join(block.text for block in found.content if block.type == "text")
+    return _answer(found.content, found.usage, "input_tokens", "output_tokens")
+
+
+def _answer(content: str | list[_Block], usage: Any, given: str, back: str) -> Answer:
+    """Return an answer. However a server counts its tokens, what it said is not lost."""
+    text = content if isinstance(content, str) else "".join(one.text or "" for one in content if one.type == "text")
     if not text:
         raise ModelError("the model's answer is empty")
-    usage = found.usage or _Usage()
-    return Answer(text=text, input_tokens=_tokens(usage.input_tokens), output_tokens=_tokens(usage.output_tokens))
+    return Answer(text=text, input_tokens=_tokens(usage, given), output_tokens=_tokens(usage, back))
 
 
-def _tokens(told: int | None) -> int | None:
+def _tokens(usage: Any, name: str) -> int | None:
     """Return a number of tokens; None for one that nobody can have counted."""
-    return told if told is not None and 0 <= told < 1 << 53 else None
+    told = usage.get(name) if isinstance(usage, dict) else None
+    return told if isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 1 << 53 else None
 
 
 def _decoded(body: bytes, shape: type[_Shape]) -> _Shape:
@@ -219,10 +237,11 @@ def _post(model: Model, path: str, request: dict[str, Any]) -> bytes:
 def _check(status: int, body: bytes, model: Model, address: SplitResult) -> None:
     if status == http.HTTPStatus.OK:
         return
-    said = without_key(model, body.decode("utf-8", "replace"))
+    whole = body.decode("utf-8", "replace")
+    said = without_key(model, whole)
     message = f"{address.netloc} answered {status}: {said or 'nothing'}"
     if status in (http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.UNPROCESSABLE_ENTITY):
-        raise _RefusedError(message)
+        raise _RefusedError(message, whole)
     if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
         raise ModelError(message, hint="the key is read from the environment: see model.key_variable", is_final=True)
     if status == http.HTTPStatus.NOT_FOUND:

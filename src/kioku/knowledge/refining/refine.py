@@ -12,7 +12,7 @@ import msgspec
 from kioku.knowledge import discoveries
 from kioku.knowledge.extraction.extract import MOST, Learned, module_near
 from kioku.knowledge.refining import asking, endpoint
-from kioku.knowledge.refining.answers import believed
+from kioku.knowledge.refining.answers import believed, unrated
 from kioku.knowledge.refining.endpoint import Model, ModelError
 from kioku.redaction import redact
 from kioku.store import refinements, vouching
@@ -31,12 +31,15 @@ _FORM: Final = 1  # of the question: another one is asked anew
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one session: `error` says why the model was of no use, whatever tokens it took.
 
-    `dropped` says why how many claims were not believed, `left_out` how many turns of a long session were not sent.
+    `found` is how many discoveries are new or stronger, `said_already` how many claims say nothing beside them or fit
+    no more into what one session may teach. `dropped` says why how many claims were not believed, `left_out` how many
+    turns of a long session were not sent.
     """
 
     session: str
     sent: int  # signs
     found: int = 0
+    said_already: int = 0
     dropped: dict[str, int] = {}
     left_out: int = 0
     input_tokens: int | None = None
@@ -92,24 +95,28 @@ def refine(
         failed = 0
         learned.sort(key=lambda one: -one.found.confidence)
         placed = [
-            msgspec.structs.replace(one, module=module_near(touches, one.at, module_of)) for one in learned[:MOST]
+            msgspec.structs.replace(unrated(one), module=module_near(touches, one.at, module_of))
+            for one in learned[:MOST]
         ]
         given, back = _totals(tokens)
-        asked = Asked(input_tokens=given, output_tokens=back, found=len(placed), dropped=dropped.total())
+        asked = Asked(input_tokens=given, output_tokens=back, found=0, dropped=dropped.total())
         own = store.is_registered
 
         def keep(
             db: "apsw.Connection", session: Unlearned = session, placed: list[Learned] = placed, asked: Asked = asked,
             own: bool = own,
-        ) -> None:  # fmt: skip
+        ) -> Asked:  # fmt: skip
             is_own = own and vouching.is_vouched(db, session.seq)
-            discoveries.unite(db, [(session.id, placed, is_own)], auto_accept=None, now=now())
-            refinements.note(db, session, redact(_named(model)), asked, now=now())
+            stored = discoveries.unite(db, [(session.id, placed, is_own)], auto_accept=None, now=now())
+            done = msgspec.structs.replace(asked, found=len(stored))
+            refinements.note(db, session, redact(_named(model)), done, now=now())
+            return done
 
-        store.write(keep)
+        asked = store.write(keep)
         yield Outcome(
-            session=session.id, sent=sent, found=asked.found, dropped=dict(dropped), left_out=left_out,
-            input_tokens=asked.input_tokens, output_tokens=asked.output_tokens,
+            session=session.id, sent=sent, found=asked.found, said_already=len(placed) - asked.found,
+            dropped=dict(dropped), left_out=left_out, input_tokens=asked.input_tokens,
+            output_tokens=asked.output_tokens,
         )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Finding discoveries, files and titles: there are few of them beside turns, so they are looked through as they are."""
 
+import re
+import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -8,15 +10,17 @@ import msgspec
 
 from kioku.reports.search import postings, snippets
 from kioku.reports.search.asking import Word
-from kioku.reports.search.wanted import DISCOVERY, END, FILE, START, Hit, Query
+from kioku.reports.search.wanted import DISCOVERY, END, FILE, START, Hit, Query, command
+from kioku.store.discoveries import evidence_in
 from kioku.words import counted
 
 _MOST: Final = 2_000  # discoveries, and paths, that are weighed
+_SHORT: Final = 3  # letters of a word that may be the beginning of another
 _LATER: Final = {"proposed": 0.9, "superseded": 0.7, "rejected": 0.5}  # what a state is worth beside "accepted"
 
 
 class Match(NamedTuple):
-    """A discovery with some of the words."""
+    """A discovery with some of the words, as it is stored."""
 
     id: str
     type: str
@@ -25,44 +29,57 @@ class Match(NamedTuple):
     state: str
     session: str | None
     at: int
+    evidence: object
+
+    @property
+    def said(self) -> list[tuple[str | None, int]]:
+        """Return in which sessions it was said, and when."""
+        found = [(part.session or self.session, part.at) for part in evidence_in(self.evidence) if part.at is not None]
+        return found or [(self.session, self.at)]
 
 
 def discoveries(db: apsw.Connection, words: Sequence[Word], wanted: Query, ids: Collection[str] | None) -> list[Hit]:
-    """Return the discoveries that have the most of the words, in every state; with `ids`, of these sessions only."""
+    """Return the discoveries that have the most of the words, in every state; with `ids`, said in these sessions only.
+
+    The date of one is when it was said: it may have been found long after, when the conversation was imported.
+    """
     stems = _stems(db, words)
     sought, values = _any_of("content || ' ' || ifnull(module, '')", stems)
-    conditions = f"({sought})"
-    for sql, value in (
-        ("created_at >= ?", wanted.since),
-        ("created_at < ?", wanted.until),
-        ("module = ?", wanted.module),
-    ):
-        if value is not None:
-            conditions += f" AND {sql}"
-            values.append(value)
+    if wanted.module is not None:
+        sought = f"({sought}) AND module = ?"
+        values.append(wanted.module)
     rows = db.execute(
-        f"""SELECT id, type, content, module, state, session_id, created_at FROM discoveries
-            WHERE typeof(content) = 'text' AND typeof(id) = 'text' AND {conditions} ORDER BY created_at DESC LIMIT ?""",
-        (*values, _MOST),
+        f"""SELECT id, type, content, module, state, session_id, created_at, evidence FROM discoveries
+            WHERE typeof(content) = 'text' AND typeof(id) = 'text' AND typeof(created_at) = 'integer' AND ({sought})
+            ORDER BY created_at DESC""",
+        values,
     )
     needs_session = wanted.client is not None or wanted.branch is not None or wanted.folder is not None
     scored = []
     for match in map(Match._make, rows):
-        if needs_session and (ids is None or match.session not in ids):
-            continue
-        share = _share(stems, f"{match.content} {match.module or ''}")
-        scored.append((share * _LATER.get(match.state, 1.0), share, match))
-    scored.sort(key=lambda one: (-one[0], -one[2].at, one[2].id))
+        fitting = [
+            at
+            for session, at in match.said
+            if (wanted.since is None or at >= wanted.since)
+            and (wanted.until is None or at < wanted.until)
+            and not (needs_session and (ids is None or session not in ids))
+        ]
+        if fitting:
+            share = _share(stems, f"{match.content} {match.module or ''}")
+            scored.append((share * _LATER.get(match.state, 1.0), share, max(fitting), match))
+        if len(scored) >= _MOST:
+            break
+    scored.sort(key=lambda one: (-one[0], -one[2], one[3].id))
     best = [one for one in scored[: wanted.limit] if one[1] >= _least(len(stems))]
     told = snippets.mark(words, [match.content for *_, match in best])
     return [
         Hit(
-            kind=DISCOVERY, id=match.id, session_id=match.session, at=match.at, title=f"{match.type}, {match.state}",
+            kind=DISCOVERY, id=match.id, session_id=match.session, at=at, title=f"{match.type}, {match.state}",
             state=match.state, snippet=snippet.text, score=score, parts={"words": share, "state": score - share},
             why=_why(snippet.matched) + (f"; module {match.module}" if match.module else ""),
-            opens=f"kioku discoveries show {match.id[:8]}",
+            opens=command("discoveries", "show", match.id),
         )
-        for (score, share, match), snippet in zip(best, told, strict=True)
+        for (score, share, at, match), snippet in zip(best, told, strict=True)
     ]  # fmt: skip
 
 
@@ -117,11 +134,15 @@ def titles(db: apsw.Connection, words: Sequence[Word], seqs: Collection[int] | N
     if not stems:
         return {}
     text = "ifnull(title, '') || ' ' || topics"
-    count = " + ".join(["(instr(told, ?) > 0)"] * len(stems))
-    query = f"""WITH t AS MATERIALIZED (SELECT seq, lower({text}) AS told FROM sessions WHERE empty = 0)
+    forms = [_forms(stem) for stem in stems]
+    count = " + ".join(f"({' OR '.join(['instr(told, ?) > 0'] * len(same))})" for same in forms)
+    query = f"""WITH t AS MATERIALIZED (SELECT seq, lower({text}) AS told FROM sessions
+                WHERE empty = 0 AND (title IS NOT NULL OR topics <> '[]'))
                 SELECT seq, told FROM t WHERE {count} >= ? ORDER BY seq DESC LIMIT ?"""
     found = {}
-    for seq, told in db.execute(query, (*stems, _least(len(stems)) * len(stems), _MOST)):
+    for seq, told in db.execute(
+        query, (*(form for same in forms for form in same), _least(len(stems)) * len(stems), _MOST)
+    ):
         if (seqs is None or seq in seqs) and isinstance(told, str):
             share = _share(stems, told)
             if share >= _least(len(stems)):
@@ -141,25 +162,42 @@ def _stems(db: apsw.Connection, words: Sequence[Word]) -> list[str]:
 
 
 def _beginning(word: str, stem: str) -> str:
-    """Return what both begin with: a stem may end otherwise, `histori` for `history`."""
+    """Return what both begin with: a stem may end otherwise, `histori` for `history`, and has no accents."""
     same = 0
-    for mine, its in zip(word, stem, strict=False):
+    for mine, its in zip(map(_bare, word), stem, strict=False):
         if mine != its:
             break
         same += 1
     return word[:same]
 
 
+def _bare(letter: str) -> str:
+    return unicodedata.normalize("NFD", letter)[0]
+
+
 def _any_of(text: str, sought: Sequence[str]) -> tuple[str, list[Any]]:
-    """Return an SQL condition, that a text has any of some words, and its values. SQLite knows only ASCII's cases."""
-    return " OR ".join([f"instr(lower({text}), ?)"] * len(sought)) or "0", list(sought)
+    """Return an SQL condition, that a text has any of some words, and its values."""
+    values = [form for word in sought for form in _forms(word)]
+    return " OR ".join([f"instr(lower({text}), ?)"] * len(values)) or "0", values
+
+
+def _forms(word: str) -> list[str]:
+    """Return a word as a text may have it of which SQLite has made ASCII's letters small, and no others."""
+    large = "".join(letter if letter.isascii() else letter.upper() for letter in word)
+    return list(dict.fromkeys([word, large[:1] + word[1:], large]))
 
 
 def _share(sought: Sequence[str], text: str) -> float:
-    """Return which part of the words a text has, each at the beginning of a word of its, or half if within one."""
+    """Return which part of the words a text has, each at the beginning of a word of its, or half if within one.
+
+    One or two letters are a word only by themselves: every text has words that begin with a given letter.
+    """
     plain = text.casefold()
     found = 0.0
     for word in sought:
+        if len(word) < _SHORT and word.isascii():
+            found += re.search(rf"(?<![a-z0-9]){word}(?![a-z0-9])", plain) is not None
+            continue
         at = plain.find(word)
         while at > 0 and plain[at - 1].isalnum() and plain[at - 1].isascii():
             at = plain.find(word, at + 1)

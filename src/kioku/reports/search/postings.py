@@ -35,8 +35,10 @@ class Posting(NamedTuple):
     is_whole: bool
 
 
-def read(db: apsw.Connection, words: Sequence[Word], talks: Collection[int] | None, shift: int) -> list[Posting]:
-    """Return the postings of words and of pairs of them, in no other talks than these."""
+def read(
+    db: apsw.Connection, words: Sequence[Word], talks: Collection[int] | None, shift: int, names: Sequence[str] = ()
+) -> list[Posting]:
+    """Return the postings of words, of names that are made of several, and of pairs of words, in no other talks."""
     known = {word: terms for word in words if (terms := tokens(db, word.text))}
     plain = {word: terms[0] for word, terms in known.items() if len(terms) == 1 and not word.parts}
     counts = {word: _count(db, term) for word, term in plain.items()}
@@ -57,6 +59,10 @@ def read(db: apsw.Connection, words: Sequence[Word], talks: Collection[int] | No
             found.append(Posting(word.text, 1, _places(db, plain[word]), counts[word], is_whole=True))
         else:
             frequent.append(word)
+    for name in names:
+        rows = _matching(db, name, _PAIRS)
+        whole = Posting(name, 1, dict.fromkeys(rows, 1.0), len(rows), is_whole=True)
+        found += [whole] * name.count(" ")  # once for each two words that stand in it as they should
     there = [word for word in known if word not in counts or counts[word]]
     for a, b in pairwise(words):
         if a not in there or b not in there:

@@ -1,6 +1,8 @@
 """How well sessions and turns fit what is asked. The design and its weights were measured: see docs/search.md.
 
-BM25 over passages, in which the words of the two neighbours on each side count 0.3, and over whole talks. A session
+BM25 over passages, in which the words of the two neighbours on each side count 0.3, and over whole talks. What is
+found in neighbours too is as long as all of them together: else a remark of three words would pass for a text about the
+one word that it shares with what is asked. A session
 scores the sum of 0.7^i times the i-th best of its ten best passages, as a part of the best session's, plus 0.3 times
 how well its talks fit as wholes; a turn scores its passage by words alone, plus 0.3 times its session.
 """
@@ -25,6 +27,7 @@ _K1: Final = 1.2
 _B: Final = 0.75
 _NEIGHBOUR: Final = 0.3
 _LONG: Final = 400  # characters of a passage, beyond which it has only one neighbour on each side
+_AROUND: Final = 4  # passages that a passage and its neighbours are: three, or five of short ones
 _SPREAD: Final = (1_000, 300)  # passages of a word, of a pair, that is looked for in neighbours too
 _PASSAGES: Final = 500  # that are weighed exactly
 _TALKS: Final = 300
@@ -68,16 +71,20 @@ class Ranked(msgspec.Struct, frozen=True):
 
 
 def rank(
-    db: apsw.Connection, words: Sequence[Word], sessions: Collection[int] | None, meant: Meant | None = None
-) -> Ranked:
-    """Return what fits some words, of no other sessions than these; `meant` is the vector of what is asked."""
+    db: apsw.Connection, words: Sequence[Word], sessions: Collection[int] | None, names: Sequence[str] = (),
+    meant: Meant | None = None,
+) -> Ranked:  # fmt: skip
+    """Return what fits some words, of no other sessions than these.
+
+    A name of several words counts as one more; `meant` is the vector of what is asked.
+    """
     count, length = one(db, "SELECT passages, length FROM indexed")
     # Where most sessions are wanted, it is cheaper to leave the others out of what is found.
     is_most = sessions is None or len(sessions) * 2 > one(db, "SELECT count(*) FROM sessions")[0]
     talks = None if sessions is None or is_most else _talks_of(db, sessions)
     if not words or not count or (talks is not None and not talks):
         return Ranked([], {}, {})
-    found = postings.read(db, words, talks, SHIFT)
+    found = postings.read(db, words, talks, SHIFT, names)
     wholes = _wholes(db, found, postings.read_near(db, words, found), talks, length)
     weighed = _weighed(db, found, count, length / count)
     places = _sessions_of(db, {passage.id >> SHIFT for passage in weighed} | wholes.keys())
@@ -128,11 +135,13 @@ def _weighed(db: apsw.Connection, found: Sequence[Posting], count: int, average:
         for id, number in times.items():
             rough[id] += weight * number / (number + _K1)
     best = rough if len(rough) <= _PASSAGES else heapq.nlargest(_PASSAGES, rough, key=rough.__getitem__)
-    query = "SELECT id, turn, at, start, length FROM passages WHERE id IN (SELECT value FROM json_each(?))"
+    query = """SELECT id, turn, at, start, length,
+                      (SELECT sum(n.length) FROM passages n
+                       WHERE n.id BETWEEN p.id - iif(p.length > ?1, 1, 2) AND p.id + iif(p.length > ?1, 1, 2))
+               FROM passages p WHERE id IN (SELECT value FROM json_each(?2))"""
     weighed = []
-    for id, turn, at, start, length in db.execute(query, (_listed(best),)):
-        norm = _K1 * (1 - _B + _B * length / average)
-        borrowed = max(norm, _K1)  # a word that only neighbours have gains nothing by a short passage
+    for id, turn, at, start, length, around in db.execute(query, (_LONG, _listed(best))):
+        norm = _K1 * (1 - _B + _B * around / (_AROUND * average))
         score = [0.0, 0.0]
         for kind, weight, times, own in terms:
             if id not in times:
@@ -141,7 +150,7 @@ def _weighed(db: apsw.Connection, found: Sequence[Posting], count: int, average:
             if own and length > _LONG:
                 number -= _NEIGHBOUR * (own.get(id - 2, 0.0) + own.get(id + 2, 0.0))
             if number > 0:
-                score[kind] += weight * number / (number + (norm if not own or id in own else borrowed))
+                score[kind] += weight * number / (number + norm)
         weighed.append(Passage(id, turn, at, start, length, 0, score[0], score[0] + score[1]))
     return weighed
 

@@ -3,23 +3,23 @@
 Only what is indexed is found: see `store.indexing`.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import apsw
 import msgspec
 
+from kioku.reports import said as saying
 from kioku.reports.search import asking, others, snippets
 from kioku.reports.search.asking import Word
 from kioku.reports.search.meaning import Meant
 from kioku.reports.search.ranking import WHOLE, Passage, Ranked, normal, rank
-from kioku.reports.search.wanted import DISCOVERY, FILE, SESSION, TURN, Hit, Query, Session
+from kioku.reports.search.wanted import DISCOVERY, FILE, SESSION, TURN, Hit, Query, Session, command
 from kioku.words import counted
 
 _TITLE: Final = 0.1  # what a title or a topic with all the words is worth beside the best passages
 _MOST: Final = 1 + WHOLE + _TITLE  # the best score before it is made a part of 1
 _NEAR: Final = "; near in meaning"
-_SAYS: Final = {"user": "you", "assistant": "the assistant"}
 
 
 def search(
@@ -40,11 +40,12 @@ def search(
     sessions = _fitting(db, wanted, module_of) if wanted.is_filtered else None
     hits: list[Hit] = []
     if SESSION in wanted.kinds or TURN in wanted.kinds:
-        ranked = rank(db, words, sessions, meant)
+        ranked = rank(db, words, sessions, asking.names(wanted.text), meant)
+        named: dict[int, str] = {}
         if SESSION in wanted.kinds:
-            hits += _session_hits(db, words, ranked, sessions, wanted.limit)
+            hits += _session_hits(db, words, ranked, sessions, wanted.limit, named)
         if TURN in wanted.kinds:
-            hits += _turn_hits(db, words, ranked, wanted.limit)
+            hits += _turn_hits(db, words, ranked, wanted.limit, named)
     if DISCOVERY in wanted.kinds:
         hits += others.discoveries(db, words, wanted, None if sessions is None else _ids(db, sessions))
     if FILE in wanted.kinds:
@@ -53,8 +54,9 @@ def search(
 
 
 def _session_hits(
-    db: apsw.Connection, words: Sequence[Word], ranked: Ranked, sessions: Collection[int] | None, limit: int
-) -> list[Hit]:
+    db: apsw.Connection, words: Sequence[Word], ranked: Ranked, sessions: Collection[int] | None, limit: int,
+    named: dict[int, str],
+) -> list[Hit]:  # fmt: skip
     titles = others.titles(db, words, sessions)
     best = ranked.best_of()
     parts = {
@@ -68,28 +70,34 @@ def _session_hits(
     }
     first = sorted(parts, key=lambda seq: (-sum(parts[seq].values()), -seq))[:limit]
     told = _sessions(db, first)
+    _name(db, told, named)
     said = snippets.of_passages(db, words, [best[seq][0] for seq in first if seq in best])
     untold = [seq for seq in first if seq in told and (seq not in best or best[seq][0].id not in said)]
-    headings = dict(zip(untold, snippets.mark(words, [_heading(told[seq]) for seq in untold]), strict=True))
+    headings = dict(zip(untold, snippets.mark(words, [told[seq].heading for seq in untold]), strict=True))
     hits = []
     for seq in first:
         if seq not in told:
             continue
         snippet = headings[seq] if seq in headings else said[best[seq][0].id]
         count = len(best.get(seq, ()))
-        why = _why(snippet.matched, f"{counted(count, 'passage')} of it" if count else "its title or topics")
+        why = _why(
+            snippet.matched,
+            f"{counted(count, 'passage')} of it fit{'s' if count == 1 else ''}" if count else "its title or topics",
+        )
         why += _NEAR if parts[seq].get("meaning", 0.0) > 0 else ""
         hits.append(
             Hit(
                 kind=SESSION, id=told[seq].id, session_id=told[seq].id, at=told[seq].started_at,
-                title=told[seq].title or "", snippet=snippet.text, why=why, parts=parts[seq],
-                score=sum(parts[seq].values()), opens=f"kioku sessions show {told[seq].id[:8]}",
+                title=named[seq], snippet=snippet.text, why=why, parts=parts[seq],
+                score=sum(parts[seq].values()), opens=command("sessions", "show", told[seq].id),
             )
         )  # fmt: skip
     return hits
 
 
-def _turn_hits(db: apsw.Connection, words: Sequence[Word], ranked: Ranked, limit: int) -> list[Hit]:
+def _turn_hits(
+    db: apsw.Connection, words: Sequence[Word], ranked: Ranked, limit: int, named: dict[int, str]
+) -> list[Hit]:
     by_words = normal({passage.id: passage.by_words for passage in ranked.passages})
     top = max((passage.by_words for passage in ranked.passages), default=0.0) or 1.0
     wholes = ranked.wholes
@@ -103,24 +111,33 @@ def _turn_hits(db: apsw.Connection, words: Sequence[Word], ranked: Ranked, limit
             break
         first.setdefault(passage.turn, (score, passage))
     told = _sessions(db, {passage.session for _, passage in first.values()})
+    _name(db, told, named)
     said = snippets.of_passages(db, words, [passage for _, passage in first.values()])
     hits = []
     for score, passage in first.values():
         if passage.id not in said or passage.session not in told:
             continue
         session, snippet = told[passage.session], said[passage.id]
-        why = _why(snippet.matched, f"said by {_SAYS.get(snippet.role, 'somebody')}")
+        why = _why(snippet.matched, f"said by {saying.WHO.get(snippet.role, 'somebody')}")
         near = passage.near_words / top / (1 + WHOLE)
         parts = {"words": by_words[passage.id] / (1 + WHOLE) - near, **_near(near)}
         parts["session"] = score / (1 + WHOLE) - by_words[passage.id] / (1 + WHOLE)
         hits.append(
             Hit(
-                kind=TURN, id=str(passage.turn), session_id=session.id, at=passage.at, title=session.title or "",
-                snippet=snippet.text, why=why + (_NEAR if near > 0 else ""), parts=parts,
-                score=score / (1 + WHOLE), opens=f"kioku sessions show {session.id[:8]}",
+                kind=TURN, id=str(passage.turn), session_id=session.id, at=passage.at, snippet=snippet.text,
+                title=named[session.seq], why=why + (_NEAR if near > 0 else ""), parts=parts,
+                score=score / (1 + WHOLE),
+                opens=command("sessions", "show", session.id, "--turn", str(passage.turn)),
             )
         )  # fmt: skip
     return hits
+
+
+def _name(db: apsw.Connection, told: Mapping[int, Session], named: dict[int, str]) -> None:
+    """Note what sessions are called: by their title, or by what the person asked first."""
+    new = [seq for seq in told if seq not in named]
+    asked = saying.asked_first(db, [seq for seq in new if not told[seq].title])
+    named.update((seq, told[seq].title or asked.get(seq, "")) for seq in new)
 
 
 def _why(matched: list[str], where: str) -> str:
@@ -131,10 +148,6 @@ def _why(matched: list[str], where: str) -> str:
 
 def _near(share: float) -> dict[str, float]:
     return {"meaning": share} if share else {}
-
-
-def _heading(session: Session) -> str:
-    return session.title or session.topics or ""
 
 
 def _sessions(db: apsw.Connection, seqs: Collection[int]) -> dict[int, Session]:

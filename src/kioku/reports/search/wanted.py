@@ -1,5 +1,6 @@
 """What can be asked for, and what is found."""
 
+import shlex
 from typing import Final
 
 import msgspec
@@ -42,9 +43,10 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was found.
 
-    `snippet` has `START` and `END` around each match; `why` says in words why it ranked, `parts` in figures that add up
-    to `score`, which is at most about 1 and comparable within one kind only. `state` is a discovery's. `opens` is the
-    command, or for a file its path with `:line`, that shows all of it.
+    `title` is a session's, its own or a turn's, or what the person asked for first in it; a discovery's kind and state;
+    a file's path; a symbol's name. `snippet` has `START` and `END` around each match; `why` says in words why it
+    ranked, `parts` in figures that add up to `score`, which is at most about 1 and comparable within one kind only.
+    `state` is a discovery's. `opens` is the command, or for a file its path with `:line`, that shows all of it.
     """
 
     kind: str
@@ -63,10 +65,24 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A session as far as search needs it; `seq` is its row number."""
+    """A session as far as search needs it; `seq` is its row number. `title` is what a person called it, if anything."""
 
     seq: int
     id: str
     started_at: int
     title: str | None
     topics: str | None
+
+    @property
+    def heading(self) -> str:
+        """Return its title and its topics, in one line."""
+        try:
+            topics = msgspec.json.decode(self.topics or "[]", type=list[str])
+        except msgspec.MsgspecError:
+            topics = []
+        return ", ".join([*([self.title] if self.title else []), *topics])
+
+
+def command(*words: str) -> str:
+    """Return a command of Kioku's as it can be typed, whatever ids are stored."""
+    return shlex.join(["kioku", *words])
