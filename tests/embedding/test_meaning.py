@@ -306,7 +306,7 @@ def test_a_passage_without_a_vector_keeps_its_score(store: Store, told: Path) ->
     plain = store.read(lambda db: rank(db, asked, None))
     for vector in (b"\1\2\3", b"\xff\2\3", b"\1\2", b"", b"\0\0\0"):
         meant = Meant("made up", vector)
-        weighed = store.read(lambda db, meant=meant: rank(db, asked, None, meant))  # type: ignore[misc]
+        weighed = store.read(lambda db, meant=meant: rank(db, asked, None, meant=meant))  # type: ignore[misc]
         told_of = {passage.id: passage for passage in weighed.passages}
         is_comparable = len(vector) == 3 and any(vector)
         assert [passage.id for passage in plain.passages if told_of[passage.id] != passage] or not is_comparable
