@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from kioku import project as places
-from kioku.embedding.helper import Helper, opened
+from kioku.embedding import opened
+from kioku.embedding.helper import Helper
 from kioku.models import ANSWER, PROMPT, TRANSCRIPT, Report, key_of
 from kioku.redaction import redact
 from kioku.reports.search import asking

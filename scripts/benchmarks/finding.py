@@ -146,12 +146,14 @@ def _with_vectors(store: Store, asked: list[str], text: int) -> Iterator[Figure]
         store, lambda texts: ("made up", [chance.randbytes(_NUMBERS) for _ in texts]), "made up", at_once=500
     )
     yield Figure("vectors / text", _size(store, _VECTORS) / text, "x", 1)
-    kinds = (SESSION, TURN, DISCOVERY, FILE)
-    took = _times(
-        store, [Query(text=words, kinds=kinds) for words in asked], Meant("made up", chance.randbytes(_NUMBERS))
-    )
-    yield Figure("search sorted by vectors p50", 1000 * median(took), "ms", 25)
-    yield Figure("search sorted by vectors p95", 1000 * quantiles(took, n=20)[-1], "ms", 80)
+    meant = Meant("made up", chance.randbytes(_NUMBERS))
+    plain, weighed = [], []
+    for text_asked in asked:  # in turns, so that what else the machine does counts for both
+        query = [Query(text=text_asked, kinds=(SESSION, TURN, DISCOVERY, FILE))]
+        plain += _times(store, query)
+        weighed += _times(store, query, meant)
+    yield Figure("search with vectors p95", 1000 * quantiles(weighed, n=20)[-1], "ms", 80)
+    yield Figure("search with vectors: p50 / without", median(weighed) / median(plain), "x", 1.5)
 
 
 _INDEX: Final = "name LIKE 'passage%' OR name LIKE 'sqlite_autoindex_talks%' OR name IN ('talks', 'unindexed')"

@@ -92,12 +92,12 @@ def _meant(store: "Store", helper: "Helper", query: Query, wait_s: float) -> "tu
     try:
         told = helper.vectors([query.text[:_ASKED]], within_s=wait_s)
     except EmbeddingError as error:
-        return None, str(error)
+        return None, f"by words alone: {error}"
     if not told.vectors[0]:
-        return None, "the model makes nothing of this text"
+        return None, "by words alone: the model makes nothing of this text"
     missing = store.read(lambda db: vectors.behind(db, told.fingerprint))
-    left = f"{counted(missing, 'passage')} not embedded yet: 'kioku index' does it at once" if missing else ""
-    return Meant(told.fingerprint, told.vectors[0]), left or USED
+    left = f"{counted(missing, 'passage')} by words alone until embedded: 'kioku index' does it at once"
+    return Meant(told.fingerprint, told.vectors[0]), left if missing else USED
 
 
 def _modules(where: "Project | None", module: str | None) -> Callable[[str], str | None] | None:

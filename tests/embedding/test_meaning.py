@@ -106,7 +106,7 @@ def test_without_vectors_everything_is_found_as_without_a_model_and_it_is_said_h
     told: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results, said, answer = told_of(told, *QUESTION)
-    assert f"{passages(told)} passages not embedded yet" in answer["model"]
+    assert f"{passages(told)} passages by words alone until embedded" in answer["model"]
     assert "'kioku index'" in said
     monkeypatch.delenv("KIOKU_SEARCH_MODEL")
     without, said, answer = told_of(told, *QUESTION)
@@ -124,7 +124,7 @@ def test_a_model_that_cannot_be_used_is_told_of_and_changes_nothing(
         model.rename(model.with_name("elsewhere"))
     results, said, answer = told_of(told, *QUESTION)
     assert str(model) in said
-    assert answer["model"].startswith("search.model: ")
+    assert answer["model"].startswith("by words alone: search.model: ")
     doctor = kioku("doctor", "--json", cwd=told)
     (finding,) = (one for one in json.loads(doctor.stdout)["findings"] if one["check"] == "search")
     assert finding["state"] == "warning"
@@ -169,7 +169,7 @@ def test_only_what_is_new_is_embedded_and_of_another_model_everything(told: Path
     new = passages(told) - first
     assert index(told)["embedded"] == new
     made.model(model, rows=[row[::-1] for row in made.table()])
-    assert "not embedded yet" in told_of(told, *QUESTION)[2]["model"]  # and what another model made is not looked at
+    assert "until embedded" in told_of(told, *QUESTION)[2]["model"]  # and what another model made is not looked at
     assert index(told)["embedded"] == passages(told) == count(told)
     assert rows(told, "SELECT count(*) FROM embedders") == [(1,)]
 
@@ -402,7 +402,7 @@ def test_a_server_with_a_model_that_cannot_be_used_serves_as_without(told: Path,
     with Server(told) as server:
         server.initialize()
         answer = server.call("context_search", query="parser automobile", type="turn")["structuredContent"]
-        assert answer["model"].startswith("search.model: ")
+        assert answer["model"].startswith("by words alone: search.model: ")
         assert answer["results"]
         assert server.end() == 0
 

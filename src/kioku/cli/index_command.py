@@ -10,7 +10,8 @@ import click
 
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, project_option
-from kioku.embedding.helper import Helper, opened
+from kioku.embedding import opened
+from kioku.embedding.helper import Helper
 from kioku.store import indexing, vectors
 from kioku.store.store import Store
 from kioku.words import counted

@@ -9,7 +9,7 @@ import msgspec
 from kioku import finding, times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_line, project_option
-from kioku.embedding.helper import opened
+from kioku.embedding import opened
 from kioku.errors import UsageError
 from kioku.reports import extent
 from kioku.reports.search.wanted import DISCOVERY, END, KINDS, SESSION, START, TURN, Hit, Query
@@ -61,7 +61,7 @@ def command(
     if found.behind:
         note(f"note: {counted(found.behind, 'conversation')} not indexed to the end yet; what is missing comes later")
     if found.model not in (None, finding.USED):
-        note(f"note: by words alone, or in part: {found.model}")
+        note(f"note: {found.model}")
     if as_json:
         told = {"results": [_plain(hit) for hit in hits], "not_indexed": found.behind}
         print_json(told if found.model is None else {**told, "model": found.model})

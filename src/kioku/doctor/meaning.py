@@ -5,7 +5,7 @@ from typing import Final
 
 from kioku import settings
 from kioku.doctor.finding import Finding
-from kioku.embedding.helper import opened
+from kioku.embedding import opened
 from kioku.errors import EmbeddingError
 from kioku.project import Project
 from kioku.store import vectors

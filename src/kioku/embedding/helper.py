@@ -7,8 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -16,7 +15,6 @@ import msgspec
 from kioku.embedding import folders
 from kioku.embedding.talking import LONGEST, Answer, Question
 from kioku.errors import CancelledCallError, EmbeddingError, ToolError
-from kioku.settings import NO_MODEL
 from kioku.workspace import children
 
 if TYPE_CHECKING:
@@ -193,14 +191,3 @@ class Helper:
         if time.monotonic() >= self._rests_until:
             self._failure = reason
         self._rests_until = time.monotonic() + REST_S
-
-
-@contextmanager
-def opened(named: str, *, threads: int = 1) -> Iterator[Helper | None]:
-    """Give what asks the model that the setting names, None where it names none; it ends with the block."""
-    helper = None if named == NO_MODEL else Helper(named, threads=threads)
-    try:
-        yield helper
-    finally:
-        if helper is not None:
-            helper.close()

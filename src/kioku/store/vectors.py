@@ -26,7 +26,8 @@ class _Missing(NamedTuple):
     passage: int
     turn: int
     checksum: int
-    text: str
+    start: int
+    length: int
 
 
 def behind(db: apsw.Connection, fingerprint: str | None) -> int:
@@ -64,7 +65,8 @@ def catch_up(
             if until is not None and time.monotonic() >= until:
                 return False
             some = missing[start : start + at_once]
-            made_by, vectors = embed([passage.text for passage in some])
+            texts = store.read(lambda db, some=some: [_text(db, passage) for passage in some])  # type: ignore[misc]
+            made_by, vectors = embed(texts)
             if made_by != fingerprint:
                 return False  # another model took its place meanwhile: its vectors are made the next time
             store.write(lambda db, some=some, vectors=vectors: _put(db, fingerprint, some, vectors))  # type: ignore[misc]
@@ -86,12 +88,17 @@ def _missing(db: apsw.Connection, fingerprint: str, below: int) -> tuple[int | N
     ]
     if not looked:
         return None, []
-    query = f"""SELECT p.id, p.turn, p.checksum, substr(t.text, p.start + 1, p.length) FROM passages p
-                JOIN turns t ON t.id = p.turn
+    query = f"""SELECT p.id, p.turn, p.checksum, p.start, p.length FROM passages p JOIN turns t ON t.id = p.turn
                 WHERE p.id BETWEEN ? AND ? AND typeof(t.text) = 'text' AND NOT EXISTS
                   (SELECT 1 FROM vectors v WHERE v.passage = p.id AND v.embedder = {_OWN})
                 ORDER BY p.id"""  # in the table's order, which leaves its pages fuller
     return looked[-1], [_Missing(*row) for row in db.execute(query, (looked[-1], looked[0], fingerprint))]
+
+
+def _text(db: apsw.Connection, missing: _Missing) -> str:
+    query = "SELECT substr(text, ? + 1, ?) FROM turns WHERE id = ? AND typeof(text) = 'text'"
+    row = db.execute(query, (missing.start, missing.length, missing.turn)).fetchone()
+    return "" if row is None else str(row[0])  # it has gone meanwhile, and with it the passage
 
 
 def _put(db: apsw.Connection, fingerprint: str, of: Sequence[_Missing], vectors: Sequence[bytes]) -> None:
