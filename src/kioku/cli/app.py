@@ -27,6 +27,7 @@ COMMANDS = {
     "enrich": "enrich_command",
     "resume": "resume_command",
     "search": "search_command",
+    "dashboard": "dashboard_command",
     "cleanup-sessions": "cleanup_command",
     "import": "import_command",
     "redact": "redact_command",

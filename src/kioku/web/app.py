@@ -1,0 +1,125 @@
+"""The page's addresses, and what answers them. Nothing here changes anything."""
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from kioku import times
+from kioku.errors import KiokuError, UsageError
+from kioku.web import instance as instances
+from kioku.web.access import TICKETS, Gate
+from kioku.web.guard import Guard
+from kioku.web.instance import Instance
+from kioku.web.pages import now, session, statistics, timeline
+from kioku.web.rendering import render
+from kioku.web.shelf import Place, Shelf
+from kioku.web.watching import Watcher
+
+PAGES: Final = (("", "Now"), ("timeline", "Timeline"), ("statistics", "Statistics"))
+_STATIC: Final = os.path.join(os.path.dirname(__file__), "static")
+
+
+class Site:
+    """What the pages have in common: the stores, the gate and who is waiting for news."""
+
+    def __init__(self, instance: Instance, gate: Gate, shelf: Shelf, watcher: Watcher) -> None:
+        self._instance = instance
+        self._gate = gate
+        self._shelf = shelf
+        self._watcher = watcher
+
+    def routes(self) -> list[Route | Mount]:
+        """Return every address."""
+        return [
+            Route("/", self.everything),
+            Route("/health", self.health),
+            Route(TICKETS, self.ticket, methods=["POST"]),
+            Route("/events", self.events),
+            Mount("/static", StaticFiles(directory=_STATIC)),
+            Route("/{place}", self.now),
+            Route("/{place}/timeline", self.timeline),
+            Route("/{place}/statistics", self.statistics),
+            Route("/{place}/session/{id}", self.session),
+        ]
+
+    def everything(self, _request: Request) -> Response:
+        """Show what is going on in all projects."""
+        return self._page("now.html", None, "", lambda at: now.values(self._shelf, self._shelf.places(), at))
+
+    def now(self, request: Request) -> Response:
+        """Show what is going on in one project."""
+        place = self._place(request)
+        return self._page("now.html", place, "", lambda at: now.values(self._shelf, [place], at))
+
+    def timeline(self, request: Request) -> Response:
+        """Show days as lanes."""
+        place, words = self._place(request), request.query_params.get("range", "week")
+        values = lambda at: timeline.values(self._shelf, place, words, at)  # noqa: E731
+        return self._page("timeline.html", place, "timeline", values)
+
+    def statistics(self, request: Request) -> Response:
+        """Show how much was done."""
+        place, words = self._place(request), request.query_params.get("range", "month")
+        values = lambda at: statistics.values(self._shelf, place, words, at)  # noqa: E731
+        return self._page("statistics.html", place, "statistics", values)
+
+    def session(self, request: Request) -> Response:
+        """Show one session."""
+        place, id = self._place(request), request.path_params["id"]
+        values = lambda at: session.values(self._shelf, place, id, at)  # noqa: E731
+        return self._page("session.html", place, "session", values)
+
+    def health(self, request: Request) -> Response:
+        """Say that the page runs, and prove to a program that asks for it which page it is."""
+        challenge = request.query_params.get("challenge", "")[:64]
+        proof = {"proof": instances.prove(self._instance.bearer, challenge)} if challenge else {}
+        return JSONResponse({"status": "ok", **proof})
+
+    def ticket(self, _request: Request) -> Response:
+        """Make a ticket for a program that knows the token."""
+        return JSONResponse({"ticket": self._gate.ticket()})
+
+    async def events(self, _request: Request) -> Response:
+        """Tell a page whenever something was recorded."""
+        return StreamingResponse(self._watcher.events(), media_type="text/event-stream")
+
+    def _place(self, request: Request) -> Place:
+        place = self._shelf.place(request.path_params["place"])
+        if place is None:
+            raise HTTPException(404, "There is no such project on this machine.")
+        return place
+
+    def _page(self, template: str, place: Place | None, page: str, values: Callable[[int], dict[str, Any]]) -> Response:
+        at = times.now_ms()
+        common = {"places": self._shelf.places(), "place": place, "pages": PAGES, "page": page, "now": at, "live": True}
+        try:
+            return HTMLResponse(render(template, {**common, **values(at)}))
+        except UsageError as error:
+            return self._problem(place, 404 if page == "session" else 400, "That cannot be shown", error)
+        except KiokuError as error:
+            return self._problem(place, 503, "The store cannot be read", error)
+
+    def _problem(self, place: Place | None, status: int, title: str, error: KiokuError) -> Response:
+        values = {
+            "places": self._shelf.places(), "place": place, "pages": PAGES, "page": None, "live": False,
+            "title": title, "message": error.message, "hint": error.hint,
+        }  # fmt: skip
+        return HTMLResponse(render("problem.html", values), status)
+
+    async def unknown(self, _request: Request, error: Exception) -> Response:
+        """Answer an address that there is not."""
+        assert isinstance(error, HTTPException)
+        return self._problem(None, error.status_code, "Not found", KiokuError(str(error.detail)))
+
+
+def build(instance: Instance, gate: Gate, shelf: Shelf, watcher: Watcher) -> Guard:
+    """Return the application, behind its gate."""
+    site = Site(instance, gate, shelf, watcher)
+    return Guard(Starlette(routes=site.routes(), exception_handlers={HTTPException: site.unknown}), gate)

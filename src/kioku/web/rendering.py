@@ -1,0 +1,37 @@
+"""Turning figures into pages: templates that escape whatever they are given, and the words that they use."""
+
+import datetime
+from typing import Any, Final
+
+import jinja2
+
+from kioku import times
+from kioku.web.pictures.heat import MONTHS, WEEKDAYS
+from kioku.words import counted
+
+_TEMPLATES: Final = jinja2.Environment(
+    loader=jinja2.PackageLoader("kioku.web"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+    lstrip_blocks=True,
+)  # fmt: skip
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """Return a page as HTML."""
+    return _TEMPLATES.get_template(template).render(values)
+
+
+def date_text(date: datetime.date) -> str:
+    """Write a date for people: `Tue 24 Nov 2026`."""
+    return f"{WEEKDAYS[date.weekday()]} {date.day} {MONTHS[date.month - 1]} {date.year}"
+
+
+def visible(text: object) -> str:
+    """Return stored text so that nothing in it hides or turns round what stands beside it."""
+    found = str(text)
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in found)
+
+
+_TEMPLATES.filters.update(
+    ago=times.ago_text, clock=times.local_text, counted=counted, date=date_text, duration=times.duration_text,
+    visible=visible, work=times.work_text,
+)  # fmt: skip
