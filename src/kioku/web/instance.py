@@ -146,4 +146,5 @@ def _path() -> str:
 def _folder() -> str:
     folder = user_folder("state")
     os.makedirs(folder, 0o700, exist_ok=True)
+    os.chmod(folder, 0o700)  # it is ours alone, and may be older than this file
     return folder
