@@ -17,12 +17,14 @@ from kioku.web import instance as instances
 from kioku.web.access import TICKETS, Gate
 from kioku.web.guard import Guard
 from kioku.web.instance import Instance
-from kioku.web.pages import now, session, statistics, timeline
+from kioku.web.pages import files, health, knowledge, now, session, statistics, timeline
+from kioku.web.pages.knowledge import Asked
 from kioku.web.rendering import render
 from kioku.web.shelf import Place, Shelf
 from kioku.web.watching import Watcher
 
-PAGES: Final = (("", "Now"), ("timeline", "Timeline"), ("statistics", "Statistics"))
+PAGES: Final = (("", "Now"), ("timeline", "Timeline"), ("statistics", "Statistics"), ("files", "Files"),
+    ("knowledge", "Knowledge"), ("health", "Health"))  # fmt: skip
 _STATIC: Final = os.path.join(os.path.dirname(__file__), "static")
 
 
@@ -46,6 +48,10 @@ class Site:
             Route("/{place}", self.now),
             Route("/{place}/timeline", self.timeline),
             Route("/{place}/statistics", self.statistics),
+            Route("/{place}/files", self.files),
+            Route("/{place}/file", self.file),
+            Route("/{place}/knowledge", self.knowledge),
+            Route("/{place}/health", self.state),
             Route("/{place}/session/{id}", self.session),
         ]
 
@@ -75,6 +81,31 @@ class Site:
         place, id = self._place(request), request.path_params["id"]
         values = lambda at: session.values(self._shelf, place, id, at)  # noqa: E731
         return self._page("session.html", place, "session", values)
+
+    def files(self, request: Request) -> Response:
+        """Show which files were worked on."""
+        place, words = self._place(request), request.query_params.get("range", "month")
+        order = request.query_params.get("order", "heat")
+        values = lambda at: files.values(self._shelf, place, words, order, at)  # noqa: E731
+        return self._page("files.html", place, "files", values)
+
+    def file(self, request: Request) -> Response:
+        """Show the sessions that touched a file."""
+        place, path = self._place(request), request.query_params.get("path", "")
+        return self._page("file.html", place, "file", lambda at: files.history(self._shelf, place, path, at))
+
+    def knowledge(self, request: Request) -> Response:
+        """Show what was learned, and what a search finds."""
+        place, given = self._place(request), {**request.query_params, "text": request.query_params.get("q", "")}
+        asked = Asked(**{name: given[name] for name in Asked._fields if name in given})
+        return self._page(
+            "knowledge.html", place, "knowledge", lambda at: knowledge.values(self._shelf, place, asked, at)
+        )
+
+    def state(self, request: Request) -> Response:
+        """Show whether everything is well."""
+        place = self._place(request)
+        return self._page("health.html", place, "health", lambda at: health.values(self._shelf, place, at))
 
     def health(self, request: Request) -> Response:
         """Say that the page runs, and prove to a program that asks for it which page it is."""

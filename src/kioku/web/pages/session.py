@@ -1,15 +1,17 @@
 """One session: its clocks, what was active when, files, tools, what it goes on with, and the latest activity."""
 
-from typing import Any
+from typing import Any, Final
 
-from kioku import times
+from kioku import surroundings, times
+from kioku.knowledge.believing import believed
 from kioku.reports import continuity, sessions
 from kioku.sessions import continuity as rules
+from kioku.store import discoveries
 from kioku.web.pictures import lanes as pictures
 from kioku.web.pictures.lanes import Axis, Piece
 from kioku.web.shelf import Place, Shelf
 
-_ACTIVITIES = 100
+_ACTIVITIES: Final = 100
 
 
 def values(shelf: Shelf, place: Place, session_id: str, now: int) -> dict[str, Any]:
@@ -23,6 +25,13 @@ def values(shelf: Shelf, place: Place, session_id: str, now: int) -> dict[str, A
             "files": store.read(lambda db: sessions.files(db, session.id)),
             "tools": store.read(lambda db: sessions.tools(db, session.id)),
             "latest": store.read(lambda db: sessions.activities(db, session.id, limit=_ACTIVITIES)),
+            "turns": [turn for turn in store.read(lambda db: sessions.said(db, session.id)) if turn.text.strip()],
+            "discoveries": [
+                believed(row, registered=store.is_registered)
+                for row in store.read(discoveries.every)
+                if any(part.session == session.id for part in row.evidence) or row.session == session.id
+            ],
+            "commits": None if place.own else surroundings.commits_of_session(place.where, store, session),
             "folder": store.read(lambda db: sessions.folders(db, [session.id])).get(session.id),
         }
     until = max([session.started_at + 1, session.last_activity_at, *(end for _, end in active[-1:])])

@@ -3,6 +3,7 @@
 import datetime
 from typing import Any, Final
 
+from kioku import surroundings
 from kioku.days import Calendar
 from kioku.reports import extent, statistics
 from kioku.reports.periods import periods
@@ -18,14 +19,18 @@ _WEEKS: Final = 70
 
 def values(shelf: Shelf, place: Place, words: str, now: int) -> dict[str, Any]:
     """Return what the page shows of a range. Raises UsageError for what is no range, and StoreError."""
-    calendar = calendar_of(place)
+    calendar, remarks = calendar_of(place), list[str]()
     calendar.range(words, now)
     with shelf.opened(place) as store:
         wanted = calendar.range(words, now, store.read(extent.earliest))
-        found = store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now))
+        modules = None if place.own else surroundings.modules(place.where, remarks.append)
+        found = store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now, modules=modules))
+        has_commits = found.sessions and not place.own
+        commits = surroundings.commits_of_range(place.where, store, found) if has_commits else None
     worked = sum(bool(day.clocks.union_ms) for day in found.days)
     return {
-        "found": found, "words": words, "ranges": RANGES, "first": wanted.first, "last": wanted.last, "worked": worked,
+        "found": found, "commits": commits, "remarks": remarks, "words": words, "ranges": RANGES,
+        "first": wanted.first, "last": wanted.last, "worked": worked,
         "average_ms": found.clocks.union_ms // worked if worked else None,
         "bars": _bars(found, place), "calendars": _calendars(found, place), "week": heat.week(found.grid),
         "earlier": _beside(words, wanted.first, wanted.last, calendar, now),
