@@ -64,12 +64,17 @@ class Dashboard:
         finally:
             connection.close()
 
-    def get(self, path: str) -> Got:
-        """Ask as a browser does that was let in."""
+    @property
+    def cookie(self) -> str:
+        """Return the cookie of a browser that was let in, as name=value."""
         if self._cookie is None:
             parts = urlsplit(self.address)
             self._cookie = self.ask(f"{parts.path}?{parts.query}").headers["set-cookie"].split(";")[0]
-        return self.ask(path, headers={"Cookie": self._cookie, "Sec-Fetch-Site": "same-origin"})
+        return self._cookie
+
+    def get(self, path: str) -> Got:
+        """Ask as a browser does that was let in."""
+        return self.ask(path, headers={"Cookie": self.cookie, "Sec-Fetch-Site": "same-origin"})
 
 
 def another_start(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

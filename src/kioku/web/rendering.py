@@ -7,6 +7,7 @@ import jinja2
 
 from kioku import times
 from kioku.web.pictures.heat import MONTHS, WEEKDAYS
+from kioku.web.visible import visible
 from kioku.words import counted
 
 _TEMPLATES: Final = jinja2.Environment(
@@ -23,12 +24,6 @@ def render(template: str, values: dict[str, Any]) -> str:
 def date_text(date: datetime.date) -> str:
     """Write a date for people: `Tue 24 Nov 2026`."""
     return f"{WEEKDAYS[date.weekday()]} {date.day} {MONTHS[date.month - 1]} {date.year}"
-
-
-def visible(text: object) -> str:
-    """Return stored text so that nothing in it hides or turns round what stands beside it."""
-    found = str(text)
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in found)
 
 
 _TEMPLATES.filters.update(

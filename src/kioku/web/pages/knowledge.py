@@ -12,8 +12,8 @@ from kioku.reports import extent
 from kioku.reports.search.wanted import END, KINDS, START, Hit, Query
 from kioku.store import discoveries
 from kioku.store.discoveries import ACCEPTED, STATES, Row
-from kioku.web.rendering import visible
 from kioku.web.shelf import Place, Shelf, calendar_of
+from kioku.web.visible import visible
 
 _SHOWN: Final = 200
 

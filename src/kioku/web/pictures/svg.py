@@ -4,6 +4,8 @@ from xml.etree.ElementTree import Element, tostring
 
 from markupsafe import Markup
 
+from kioku.web.visible import visible
+
 Attribute = str | int | float | None
 
 
@@ -11,7 +13,7 @@ def element(name: str, *children: "Element | None", text: str | None = None, **g
     """Make an element; `class_` stands for `class`, `_` for `-`, and what is None is left out."""
     attributes = {key.rstrip("_").replace("_", "-"): _text(value) for key, value in given.items() if value is not None}
     made = Element(name, attributes)
-    made.text = text
+    made.text = None if text is None else visible(text)
     made.extend([child for child in children if child is not None])
     return made
 
@@ -45,4 +47,4 @@ def words(x: float, y: float, text: str, class_: str = "label", anchor: str | No
 def _text(value: str | float) -> str:
     if isinstance(value, float):
         return f"{value:.2f}".rstrip("0").rstrip(".")
-    return str(value)
+    return visible(value)
