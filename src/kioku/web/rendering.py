@@ -4,15 +4,22 @@ import datetime
 from typing import Any, Final
 
 import jinja2
+from markupsafe import Markup
 
 from kioku import times
 from kioku.web.pictures.heat import MONTHS, WEEKDAYS
 from kioku.web.visible import visible
 from kioku.words import counted
 
+
+def _finalize(value: object) -> object:
+    """Make what a template writes visible, whatever it is; pictures and marked text were when they were made."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 _TEMPLATES: Final = jinja2.Environment(
     loader=jinja2.PackageLoader("kioku.web"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-    lstrip_blocks=True,
+    lstrip_blocks=True, finalize=_finalize,
 )  # fmt: skip
 
 
@@ -28,5 +35,5 @@ def date_text(date: datetime.date) -> str:
 
 _TEMPLATES.filters.update(
     ago=times.ago_text, clock=times.local_text, counted=counted, date=date_text, duration=times.duration_text,
-    visible=visible, work=times.work_text,
+    work=times.work_text,
 )  # fmt: skip
