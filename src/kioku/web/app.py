@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,10 +14,12 @@ from starlette.staticfiles import StaticFiles
 
 from kioku import times
 from kioku.errors import KiokuError, UsageError
+from kioku.web import api
 from kioku.web import instance as instances
 from kioku.web.access import TICKETS, Gate
 from kioku.web.guard import Guard
 from kioku.web.instance import Instance
+from kioku.web.metrics import CONTENT_TYPE, Metrics
 from kioku.web.pages import files, health, knowledge, now, session, statistics, timeline
 from kioku.web.pages.knowledge import Asked
 from kioku.web.rendering import render
@@ -31,11 +34,12 @@ _STATIC: Final = os.path.join(os.path.dirname(__file__), "static")
 class Site:
     """What the pages have in common: the stores, the gate and who is waiting for news."""
 
-    def __init__(self, instance: Instance, gate: Gate, shelf: Shelf, watcher: Watcher) -> None:
+    def __init__(self, instance: Instance, gate: Gate, shelf: Shelf, watcher: Watcher, metrics: Metrics) -> None:
         self._instance = instance
         self._gate = gate
         self._shelf = shelf
         self._watcher = watcher
+        self._metrics = metrics
 
     def routes(self) -> list[Route | Mount]:
         """Return every address."""
@@ -44,6 +48,10 @@ class Site:
             Route("/health", self.health),
             Route(TICKETS, self.ticket, methods=["POST"]),
             Route("/events", self.events),
+            Route("/metrics", self.figures),
+            Route("/api/openapi.json", self.description),
+            Route("/api/projects", self.projects),
+            *[Route(f"/api/{{place}}/{one.path}", self._answering(one)) for one in api.ENDPOINTS],
             Mount("/static", StaticFiles(directory=_STATIC)),
             Route("/{place}", self.now),
             Route("/{place}/timeline", self.timeline),
@@ -108,10 +116,48 @@ class Site:
         return self._page("health.html", place, "health", lambda at: health.values(self._shelf, place, at))
 
     def health(self, request: Request) -> Response:
-        """Say that the page runs, and prove to a program that asks for it which page it is."""
+        """Say that the page runs, and prove to a program that asks for it which page it is.
+
+        Whoever is known hears of every store, and 503 if one cannot be read.
+        """
         challenge = request.query_params.get("challenge", "")[:64]
         proof = {"proof": instances.prove(self._instance.bearer, challenge)} if challenge else {}
-        return JSONResponse({"status": "ok", **proof})
+        if not request.scope["state"]["known"]:
+            return JSONResponse({"status": "ok", **proof})
+        parts = {place.name: self._shelf.state(place) for place in self._shelf.places()}
+        is_well = all(state == "ok" for state in parts.values())
+        return JSONResponse(
+            {"status": "ok" if is_well else "not ok", "stores": parts, **proof}, 200 if is_well else 503
+        )
+
+    def figures(self, _request: Request) -> Response:
+        """Give Prometheus its figures."""
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
+
+    def description(self, _request: Request) -> Response:
+        """Describe what programs can ask for."""
+        return _json(api.description())
+
+    def projects(self, _request: Request) -> Response:
+        """Name every project."""
+        return _json([api.Project(place.name, place.title) for place in self._shelf.places()])
+
+    def _answering(self, endpoint: api.Endpoint) -> Callable[[Request], Response]:
+        """Return what answers an address under `/api`."""
+
+        def answer(request: Request) -> Response:
+            place = self._shelf.place(request.path_params["place"])
+            if place is None:
+                return _json(api.Problem("there is no such project", "/api/projects names them"), 404)
+            try:
+                given = api.require(endpoint, request.query_params.multi_items())
+                return _json(endpoint.ask(api.Asked(self._shelf, place, given, times.now_ms())))
+            except UsageError as error:
+                return _json(api.Problem(error.message, error.hint), 400)
+            except KiokuError as error:
+                return _json(api.Problem(error.message, error.hint), 503)
+
+        return answer
 
     def ticket(self, _request: Request) -> Response:
         """Make a ticket for a program that knows the token."""
@@ -150,7 +196,13 @@ class Site:
         return self._problem(None, error.status_code, "Not found", KiokuError(str(error.detail)))
 
 
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
 def build(instance: Instance, gate: Gate, shelf: Shelf, watcher: Watcher) -> Guard:
     """Return the application, behind its gate."""
-    site = Site(instance, gate, shelf, watcher)
-    return Guard(Starlette(routes=site.routes(), exception_handlers={HTTPException: site.unknown}), gate)
+    metrics = Metrics(shelf)
+    site = Site(instance, gate, shelf, watcher, metrics)
+    app = Starlette(routes=site.routes(), exception_handlers={HTTPException: site.unknown})
+    return Guard(app, gate, metrics.took)

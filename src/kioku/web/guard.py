@@ -1,5 +1,7 @@
 """The gate in front of every page, as the server sees it: no request reaches one without having passed."""
 
+import time
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -20,9 +22,10 @@ _REFUSED: Final = {
 class Guard:
     """Judges each request, lets tickets be redeemed, and gives every answer the headers that shut others out."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, took: Callable[[int, float], None]) -> None:
         self._app = app
         self._gate = gate
+        self._took = took
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on; `scope["state"]["known"]` tells whether anybody showed who they are."""
@@ -32,8 +35,11 @@ class Guard:
         if scope["type"] != "http":
             return  # no web socket is spoken here
 
+        began = time.perf_counter()
+
         async def closed(message: Message) -> None:
             if message["type"] == "http.response.start":
+                self._took(message["status"], time.perf_counter() - began)
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)

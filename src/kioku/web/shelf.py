@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from kioku import project, settings
 from kioku.days import Calendar
-from kioku.errors import StoreError
+from kioku.errors import KiokuError, StoreError
 from kioku.project import Project
+from kioku.reports import extent
 from kioku.sessions import lease
 from kioku.sessions.lease import Verdict
 from kioku.store import registry
@@ -81,6 +82,15 @@ class Shelf:
         except StoreError:
             self._drop(path, store)
             raise
+
+    def state(self, place: Place) -> str:
+        """Return "ok" for a store that can be read, else why it cannot."""
+        try:
+            with self.opened(place) as store:
+                store.read(extent.earliest)
+        except KiokuError as error:
+            return str(error)
+        return "ok"
 
     def close(self) -> None:
         """Close every store."""

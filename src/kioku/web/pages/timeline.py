@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 from markupsafe import Markup
 
 from kioku import times
-from kioku.days import Calendar
+from kioku.days import Calendar, Range
 from kioku.errors import UsageError
 from kioku.reports import extent, lanes
 from kioku.reports.lanes import Lane, LanesOfDay
@@ -32,8 +32,7 @@ def values(shelf: Shelf, place: Place, words: str, now: int) -> dict[str, Any]:
     calendar.range(words, now)
     with shelf.opened(place) as store:
         wanted = calendar.range(words, now, store.read(extent.earliest))
-        if (wanted.last - wanted.first).days >= LONGEST:
-            raise UsageError(f"{words} is too long for a timeline", hint=f"at most {LONGEST} days; see the statistics")
+        require_short(words, wanted)
         found = store.read(lambda db: lanes.lanes(db, wanted, now=now, judge=place.judge))
     days = lanes.by_day(found, wanted, calendar)
     clients = sorted({lane.session.client or "" for lane in found})
@@ -43,6 +42,12 @@ def values(shelf: Shelf, place: Place, words: str, now: int) -> dict[str, Any]:
         "free": sum(not day.rows for day in days), "words": words, "ranges": RANGES[:6], "first": wanted.first,
         "last": wanted.last, "kinds": kinds,
     }  # fmt: skip
+
+
+def require_short(words: str, wanted: Range) -> None:
+    """Raise UsageError for a range that is too long to be drawn."""
+    if (wanted.last - wanted.first).days >= LONGEST:
+        raise UsageError(f"{words} is too long for a timeline", hint=f"at most {LONGEST} days; see the statistics")
 
 
 def _picture(day: LanesOfDay, calendar: Calendar, kinds: dict[str, int], place: Place) -> Markup:
