@@ -120,6 +120,11 @@ def by_day(found: Sequence[Lane], wanted: Range, calendar: Calendar) -> list[Lan
     """
     held: dict[int, list[Lane]] = {}
     for lane in found:
+        first, last = calendar.date_of(lane.since), calendar.date_of(max(lane.since, lane.until - 1))
+        if first == last:
+            if wanted.first <= first <= wanted.last:
+                held.setdefault(first.toordinal(), []).append(lane)
+            continue
         spans = [(lane.since, lane.since), *lane.stretches, (lane.until - 1, lane.until)]
         dates = {
             number

@@ -7,6 +7,8 @@ from typing import Any, Final
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
@@ -204,5 +206,6 @@ def build(instance: Instance, gate: Gate, shelf: Shelf, watcher: Watcher) -> Gua
     """Return the application, behind its gate."""
     metrics = Metrics(shelf)
     site = Site(instance, gate, shelf, watcher, metrics)
-    app = Starlette(routes=site.routes(), exception_handlers={HTTPException: site.unknown})
+    squeezed = [Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=3)]
+    app = Starlette(routes=site.routes(), middleware=squeezed, exception_handlers={HTTPException: site.unknown})
     return Guard(app, gate, metrics.took)

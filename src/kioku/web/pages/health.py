@@ -1,4 +1,4 @@
-"""Whether everything is well: what `kioku doctor` finds, and how each assistant is heard."""
+"""Whether everything is well: what `kioku doctor` finds without reading the whole file."""
 
 from typing import Any
 
@@ -12,6 +12,6 @@ def values(shelf: Shelf, place: Place, now: int) -> dict[str, Any]:
     with shelf.opened(place) as store:
         totals = store.read(health.totals)
     return {
-        "findings": checks.examine(place.where, now), "totals": totals,
+        "findings": checks.examine(place.where, now, whole=False), "totals": totals,
         "size": sum(health.sizes(place.where.store_path).values()), "store": place.where.store_path,
     }  # fmt: skip

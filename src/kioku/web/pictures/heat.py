@@ -3,12 +3,11 @@
 import datetime
 from collections.abc import Callable, Sequence
 from typing import Final
-from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
 
 from kioku.times import work_text
-from kioku.web.pictures.svg import element, link, picture, titled, words
+from kioku.web.pictures.svg import element, link, picture, words
 
 LEVELS: Final = 5
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -31,7 +30,7 @@ def calendar(days: Sequence[tuple[datetime.date, int]], href: Callable[[datetime
     first, last = days[0][0], days[-1][0]
     monday = first - datetime.timedelta(days=first.weekday())
     most = max(ms for _, ms in days)
-    shapes: list[Element] = [words(0, _TOP + row * _CELL + 11, WEEKDAYS[row]) for row in (0, 2, 4, 6)]
+    shapes: list[Markup] = [words(0, _TOP + row * _CELL + 11, WEEKDAYS[row]) for row in (0, 2, 4, 6)]
     named = -3
     for date, ms in days:
         week, row = divmod((date - monday).days, 7)
@@ -39,8 +38,11 @@ def calendar(days: Sequence[tuple[datetime.date, int]], href: Callable[[datetime
             shapes.append(words(_LEFT + week * _CELL, 11, MONTHS[date.month - 1]))
             named = week
         label = f"{_date(date)}: {work_text(ms)} active" if ms else f"{_date(date)}: nothing"
-        square = _square(_LEFT + week * _CELL, _TOP + row * _CELL, level(ms, most))
-        shapes.append(link(href(date), label, square) if ms else titled(square, label))
+        x, y = _LEFT + week * _CELL, _TOP + row * _CELL
+        if ms:
+            shapes.append(link(href(date), label, _square(x, y, level(ms, most))))
+        else:
+            shapes.append(_square(x, y, 0, label))
     weeks = (last - monday).days // 7 + 1
     title = f"Active time by day, {_date(first)} to {_date(last)}"
     return picture(_LEFT + weeks * _CELL, _TOP + 7 * _CELL, title, *shapes, links=True)
@@ -55,15 +57,16 @@ def week(grid: Sequence[Sequence[int]]) -> Markup:
         shapes.append(words(0, y + 11, WEEKDAYS[day]))
         for hour, ms in enumerate(row):
             label = f"{WEEKDAYS[day]} {hour}:00 to {hour + 1}:00: {work_text(ms)}"
-            shapes.append(titled(_square(_LEFT + hour * _CELL, y, level(ms, most)), label))
+            shapes.append(_square(_LEFT + hour * _CELL, y, level(ms, most), label))
         shapes.append(words(_LEFT + 24 * _CELL + 68, y + 11, work_text(sum(row)), anchor="end"))
     return picture(_LEFT + 24 * _CELL + 72, _TOP + 7 * _CELL, "Active time by hour and weekday", *shapes)
 
 
-def _square(x: float, y: float, found: int) -> Element:
+def _square(x: float, y: float, found: int, title: str | None = None) -> Markup:
     size = _SIZES[found]
     margin = (_CELL - size) / 2
-    return element("rect", x=x + margin, y=y + margin, width=size, height=size, rx=1, class_=f"heat{found}")
+    named = f"heat{found}"
+    return element("rect", x=x + margin, y=y + margin, width=size, height=size, rx=1, class_=named, title=title)
 
 
 def _date(date: datetime.date) -> str:

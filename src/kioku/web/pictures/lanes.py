@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
-from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
 
@@ -60,18 +59,16 @@ def lanes(over: Axis, rows: Sequence[Sequence[Piece]], label: str, width: int = 
     return picture(width, height + 4, label, *shapes, links=True)
 
 
-def _piece(piece: Piece, x: Callable[[int], float], y: float) -> Element:
+def _piece(piece: Piece, x: Callable[[int], float], y: float) -> Markup:
     begin, end = x(piece.since), max(x(piece.until), x(piece.since) + 2)
     middle = y + _BAR / 2
     parts = [
         element("rect", x=begin, y=y, width=end - begin, height=_BAR, class_="room"),
         element("line", x1=begin, x2=end, y1=middle, y2=middle, class_=f"break kind{piece.kind}"),
     ]
-    for since, until in piece.stretches:
-        left = x(since)
-        parts.append(
-            element("rect", x=left, y=y, width=max(1.5, x(until) - left), height=_BAR, rx=2, class_=f"kind{piece.kind}")
-        )
+    bars = [(x(since), max(1.5, x(until) - x(since))) for since, until in piece.stretches]
+    drawn = "".join([f"M{left:.1f} {y}h{width:.1f}v{_BAR}h-{width:.1f}z" for left, width in bars])
+    parts.append(element("path", d=drawn, class_=f"kind{piece.kind}"))
     if piece.runs:
         points = f"{end:.1f},{y} {end + 8:.1f},{middle} {end:.1f},{y + _BAR}"
         parts.append(element("polygon", points=points, class_=f"kind{piece.kind} runs"))
