@@ -10,7 +10,7 @@ from kioku.web.pictures.svg import element, link, picture, words
 
 _HEIGHT: Final = 120
 _WIDEST: Final = 40
-_LEFT: Final = 58
+_LEFT: Final = 84
 
 
 class Bar(NamedTuple):

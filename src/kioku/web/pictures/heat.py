@@ -58,8 +58,8 @@ def week(grid: Sequence[Sequence[int]]) -> Markup:
         for hour, ms in enumerate(row):
             label = f"{WEEKDAYS[day]} {hour}:00 to {hour + 1}:00: {work_text(ms)}"
             shapes.append(_square(_LEFT + hour * _CELL, y, level(ms, most), label))
-        shapes.append(words(_LEFT + 24 * _CELL + 68, y + 11, work_text(sum(row)), anchor="end"))
-    return picture(_LEFT + 24 * _CELL + 72, _TOP + 7 * _CELL, "Active time by hour and weekday", *shapes)
+        shapes.append(words(_LEFT + 24 * _CELL + 84, y + 11, work_text(sum(row)), anchor="end"))
+    return picture(_LEFT + 24 * _CELL + 88, _TOP + 7 * _CELL, "Active time by hour and weekday", *shapes)
 
 
 def _square(x: float, y: float, found: int, title: str | None = None) -> Markup:
