@@ -11,7 +11,18 @@ from functools import partial
 from pathlib import Path
 
 from kioku.settings import NO_MODEL
-from scripts.benchmarks import bulk, capturing, crashes, finding, project, recording, reporting, searching, starting
+from scripts.benchmarks import (
+    bulk,
+    capturing,
+    crashes,
+    finding,
+    paging,
+    project,
+    recording,
+    reporting,
+    searching,
+    starting,
+)
 from scripts.benchmarks.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -23,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Figure]]] = {
     "import": capturing.importing,
     "redact": capturing.redacting,
     "cleanup": bulk.cleanup,
+    "pages": paging.pages,
     "reports": reporting.reports,
     "scan": project.scan,
     "search": partial(finding.finding, []),

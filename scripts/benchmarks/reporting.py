@@ -120,7 +120,7 @@ def reports() -> Iterator[Figure]:
     with workplace() as (project, env):
         counts = {"full": (SESSIONS, DAYS), "later": (SESSIONS // 10, LATER), "thinner": (SESSIONS // 10, DAYS),
                   "empty": (0, DAYS)}  # fmt: skip
-        stores = {name: open_store(_made(project / name, *sizes, env)) for name, sizes in counts.items()}
+        stores = {name: open_store(made(project / name, *sizes, env)) for name, sizes in counts.items()}
         full = stores["full"]
         try:
             for name, report in asked_of(DAYS).items():
@@ -142,7 +142,7 @@ def reports() -> Iterator[Figure]:
                 store.close()
 
 
-def _made(folder: Path, sessions: int, days: int, env: dict[str, str]) -> str:
+def made(folder: Path, sessions: int, days: int, env: dict[str, str]) -> str:
     """Build a population in a process of its own, so that it is known in no home but the benchmark's."""
     command = [sys.executable, "-m", "scripts.benchmarks.population", str(folder)]
     given = ["--sessions", str(sessions), "--days", str(days), "--seed", str(SEED)]

@@ -10,9 +10,9 @@ from rich.cells import cell_len
 
 from kioku import times
 from kioku.cli.timeline_command import _as_json
-from kioku.cli.timeline_screen import LanesOfDay, by_day, screen
+from kioku.cli.timeline_screen import screen
 from kioku.days import Range
-from kioku.reports.lanes import Lane, assign, covered
+from kioku.reports.lanes import Lane, LanesOfDay, assign, by_day, covered
 from tests.cli.made_up import CALENDAR, lane
 
 DAY = date(2026, 11, 24)

@@ -28,6 +28,7 @@ COMMANDS = {
     "resume": "resume_command",
     "search": "search_command",
     "index": "index_command",
+    "dashboard": "dashboard_command",
     "cleanup-sessions": "cleanup_command",
     "import": "import_command",
     "redact": "redact_command",

@@ -21,6 +21,7 @@ from kioku.cli.output import (
 from kioku.cli.refine_command import command as refine_command
 from kioku.errors import UsageError
 from kioku.knowledge import discoveries, learning
+from kioku.knowledge.believing import believed
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.store import discoveries as stored
 from kioku.store.discoveries import ACCEPTED, REJECTED, STATES, Row
@@ -71,7 +72,7 @@ def list_(
     where, values = places.find(folder, own=own)
     with places.opened(where) as store:
         places.learn(where, store, values)
-        rows = [_believed(store, row) for row in store.read(stored.every)]
+        rows = [believed(row, registered=store.is_registered) for row in store.read(stored.every)]
     standing = _standing(rows)
     states = STATES if state == "any" else (state,) if state else ("proposed", "accepted")
     fitting = [
@@ -115,7 +116,7 @@ def show(id: str, folder: str | None, own: bool, as_json: bool) -> None:
     """Show a discovery with its evidence. The beginning of its id is enough."""
     where, _ = places.find(folder, own=own)
     with places.opened(where) as store:
-        row = _believed(store, store.read(lambda db: discoveries.find(db, id)))
+        row = believed(store.read(lambda db: discoveries.find(db, id)), registered=store.is_registered)
         standing = _standing(store.read(stored.every))
     if as_json:
         print_json(_json(row))
@@ -269,16 +270,6 @@ def _json(row: Row) -> dict[str, Any]:
 
     found: dict[str, Any] = msgspec.to_builtins(row, enc_hook=str)
     return {**found, "seen": row.seen}
-
-
-def _believed(store: Store, row: Row) -> Row:
-    """Return a row as it counts: in a store that the person has not adopted, the repository's, and proposed at most."""
-    import msgspec
-
-    if store.is_registered:
-        return row
-    state = "proposed" if row.state == ACCEPTED else row.state
-    return msgspec.structs.replace(row, provenance="repository", state=state)
 
 
 def _said(row: Row) -> tuple[stored.Evidence, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from kioku import times
+from kioku import surroundings, times
 from kioku.cli import (
     archive_command,
     delete_command,
@@ -158,7 +158,7 @@ def show(session_id: str, folder: str | None, own: bool, as_json: bool, activiti
         chain = store.read(lambda db: continuity.continuity(db, session.id, now=now, judge=judge, own=own))
         active = store.read(lambda db: reports.active_stretches(db, session.id))
         parts = store.read(lambda db: merging_commands.parts_as_json(db, session.id))
-        commits = None if own else commits_text.of_session(where, store, session)
+        commits = None if own else surroundings.commits_of_session(where, store, session)
     breaks = rules.breaks(active, session.timeout_ms)
     if as_json:
         touched = [msgspec.structs.asdict(file) for file in files]

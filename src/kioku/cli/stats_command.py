@@ -1,26 +1,22 @@
 """`kioku stats`: how much was done, when, and on what."""
 
-import os
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
 import msgspec
 
-from kioku import times
+from kioku import surroundings, times
 from kioku.cli import places
 from kioku.cli.output import json_option, note, own_option, print_json, print_lines, project_option
-from kioku.errors import KiokuError, UsageError
+from kioku.errors import UsageError
 from kioku.project import Project
 from kioku.reports import extent, statistics
-from kioku.reports.commits import Commits
 from kioku.reports.extras import ORDERS, Extras
 from kioku.reports.periods import UNITS, periods
 from kioku.reports.statistics import Statistics
 from kioku.sessions import settling
 from kioku.settings import Settings
-from kioku.store.store import Store
 
 _COLUMNS = (
     "since", "until", "active_ms", "union_ms", "agent_ms", "waiting_ms", "sessions", "calls", "prompts", "reads",
@@ -100,7 +96,7 @@ def _found(
     calendar.range(words, now)
     with places.opened(where) as store:
         wanted = calendar.range(words, now, store.read(extent.earliest))
-        modules = _modules(where)
+        modules = surroundings.modules(where, lambda why: note(f"note: {why}"))
         if store.writable:
             settling.settle(store)
         found = store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now, modules=modules))
@@ -109,32 +105,7 @@ def _found(
             from kioku.reports.heat import heat
 
             warmth = store.read(lambda db: heat(db, wanted))
-        commits = _commits(where, store, found) if is_whole and found.sessions and not own else None
+        commits = (
+            surroundings.commits_of_range(where, store, found) if is_whole and found.sessions and not own else None
+        )
     return found, Extras(commits=commits, order=order, heat=warmth)
-
-
-def _commits(where: Project, store: Store, found: Statistics) -> Commits | None:
-    """Ask git for the commits of the range; None without a repository, or where git has no answer in time."""
-    if not os.path.lexists(os.path.join(where.workdir, ".git")):
-        return None
-    from kioku.reports import commits
-    from kioku.workspace.commits import made
-
-    known = made(where.workdir, found.since, found.until)
-    if known is None:
-        return None
-    union_ms = found.clocks.union_ms
-    return store.read(lambda db: commits.of_range(db, found.since, found.until, known, union_ms=union_ms))
-
-
-def _modules(where: Project) -> Callable[[str], str | None] | None:
-    """Return the function that names a file's module, where the project has been scanned."""
-    if not os.path.lexists(os.path.join(where.context_dir, "project.yaml")):
-        return None
-    from kioku.knowledge import belonging
-
-    try:
-        return belonging.of_project(where.context_dir)
-    except KiokuError as error:
-        note(f"note: without modules: {error}")
-        return None

@@ -1,7 +1,5 @@
 """`kioku sessions timeline`: days as lanes of the sessions that ran side by side."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from kioku import times
@@ -9,12 +7,9 @@ from kioku.cli import places
 from kioku.cli.output import json_option, own_option, print_json, print_lines, project_option
 from kioku.days import Range
 from kioku.reports import extent, lanes
-from kioku.reports.lanes import Lane
+from kioku.reports.lanes import Lane, LanesOfDay
 from kioku.sessions import sweep
 from kioku.store.store import Store
-
-if TYPE_CHECKING:
-    from kioku.cli.timeline_screen import LanesOfDay
 
 
 @click.command("timeline")
@@ -36,7 +31,7 @@ def timeline(words: tuple[str, ...], folder: str | None, own: bool, as_json: boo
     with places.opened(where) as store:
         wanted = calendar.range(text, now, store.read(extent.earliest))
         found = _lanes(store, wanted, now, places.judge(where))
-    days = timeline_screen.by_day(found, wanted, calendar)
+    days = lanes.by_day(found, wanted, calendar)
     if as_json:
         print_json([_as_json(day) for day in days])
         return
@@ -50,7 +45,7 @@ def _lanes(store: Store, wanted: Range, now: int, judge: sweep.Judge) -> list[La
     return store.read(lambda db: lanes.lanes(db, wanted, now=now, judge=judge))
 
 
-def _as_json(day: "LanesOfDay") -> dict[str, object]:
+def _as_json(day: LanesOfDay) -> dict[str, object]:
     return {
         "date": day.date,
         "since": day.since,

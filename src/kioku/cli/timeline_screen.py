@@ -2,73 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
 
 from kioku import times
 from kioku.cli.charts import lanes as charts
 from kioku.cli.charts.dates import day_text, range_text
 from kioku.cli.charts.lanes import Axis, Piece
 from kioku.cli.charts.paper import Line, Paper
-from kioku.days import Calendar, Range
+from kioku.days import Calendar
 from kioku.models import Session
-from kioku.reports.lanes import Lane, assign, covered
+from kioku.reports.lanes import Lane, LanesOfDay
 from kioku.times import duration_text, work_text
 from kioku.words import counted
 
 _SHORTEST = 6 * times.HOUR  # of an axis: a single short session is not drawn over the whole width
 _STYLES = ("cyan", "magenta", "yellow", "green", "blue")
-
-
-class LanesOfDay(NamedTuple):
-    """A day, and the sessions that lie in it or reach into it, in rows."""
-
-    date: date
-    since: int
-    until: int
-    rows: list[list[Lane]]
-
-    @property
-    def sessions(self) -> list[Lane]:
-        """Return the day's sessions, the earliest first."""
-        return sorted((lane for row in self.rows for lane in row), key=lambda lane: (lane.since, lane.session.id))
-
-    @property
-    def active_ms(self) -> int:
-        """Return the time of the day in which at least one session was active."""
-        return covered(stretch for lane in self.sessions for stretch in self.within(lane))
-
-    def within(self, lane: Lane) -> list[tuple[int, int]]:
-        """Return what of a session's stretches lies in the day."""
-        found = [(max(since, self.since), min(until, self.until)) for since, until in lane.stretches]
-        return [(since, until) for since, until in found if since < until]
-
-
-def by_day(found: Sequence[Lane], wanted: Range, calendar: Calendar) -> list[LanesOfDay]:
-    """Return the range's days with the sessions that begin, were active or end in each.
-
-    So one whose start a person moved decades off is drawn there and where it was active, and not on each day between.
-    """
-    held: dict[int, list[Lane]] = {}
-    for lane in found:
-        spans = [(lane.since, lane.since), *lane.stretches, (lane.until - 1, lane.until)]
-        dates = {
-            number
-            for since, until in spans
-            for number in range(*_dates(calendar, max(since, lane.since), max(until - 1, lane.since), wanted))
-        }
-        for number in dates:
-            held.setdefault(number, []).append(lane)
-    return [
-        LanesOfDay(day, *calendar.day(day), assign(held.get(number, ())))
-        for number in range(wanted.first.toordinal(), wanted.last.toordinal() + 1)
-        for day in (date.fromordinal(number),)
-    ]
-
-
-def _dates(calendar: Calendar, since: int, until: int, wanted: Range) -> tuple[int, int]:
-    """Return the first of the range's dates that a stretch lies in, and the one after the last, as ordinals."""
-    first, last = calendar.date_of(since), calendar.date_of(until)
-    return max(first, wanted.first).toordinal(), min(last, wanted.last).toordinal() + 1
 
 
 def screen(days: Sequence[LanesOfDay], calendar: Calendar, width: int, encoding: str = "utf-8") -> list[Line]:

@@ -6,9 +6,12 @@ from typing import Final
 import apsw
 import msgspec
 
-from kioku.models import Owner
+from kioku.models import Owner, Session
+from kioku.reports.sessions import Judge, standing
 from kioku.store import activities, rollups
+from kioku.store import sessions as rows
 from kioku.store.connection import one
+from kioku.store.values import text
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -35,6 +38,37 @@ def totals(db: apsw.Connection) -> Totals:
         _ALL_FILES if rollups.outdated(db) else _FILES,
     )
     return Totals(*(int(one(db, query)[0]) for query in queries))
+
+
+class States(msgspec.Struct, frozen=True):
+    """How many sessions there are by status, and by why they ended."""
+
+    by_status: dict[str, int]
+    by_reason: dict[str, int]
+
+
+def states(db: apsw.Connection, now: int, judge: Judge) -> States:
+    """Count sessions by status and by why they ended, as they stand at `now`."""
+    found = States({}, {})
+    query = "SELECT status, end_reason, count(*) FROM sessions WHERE status <> 'active' GROUP BY 1, 2"
+    for status, reason, number in db.execute(query):
+        _count(found, str(status), text(reason), number)
+    columns = ", ".join(Session.__struct_fields__)
+    for row in db.execute(f"SELECT {columns} FROM sessions WHERE status = 'active'"):
+        session = standing(rows.session(row), now, judge)
+        _count(found, session.status, session.end_reason, 1)
+    return found
+
+
+def _count(found: States, status: str, reason: str | None, number: int) -> None:
+    found.by_status[status] = found.by_status.get(status, 0) + number
+    if reason is not None:
+        found.by_reason[reason] = found.by_reason.get(reason, 0) + number
+
+
+def imported(db: apsw.Connection) -> int:
+    """Return how many bytes of transcripts were taken in; it is known in the person's own store."""
+    return int(one(db, "SELECT coalesce(sum(position), 0) FROM sources")[0])
 
 
 _ALL_FILES: Final = "SELECT count(DISTINCT path) FROM touched"

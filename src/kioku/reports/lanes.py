@@ -1,14 +1,15 @@
 """Sessions side by side: each with the stretches in which it was active, in as few lanes as hold them all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, NamedTuple
 
 import apsw
 import msgspec
 
 from kioku import times
-from kioku.days import Range
+from kioku.days import Calendar, Range
 from kioku.models import Session
 from kioku.reports.sessions import Judge, standing
 from kioku.sessions import settling
@@ -86,3 +87,60 @@ def assign(sessions: Iterable[Lane]) -> list[list[Lane]]:
 def covered(stretches: Iterable[tuple[int, int]]) -> int:
     """Return the time that at least one stretch covers, in ms."""
     return sum(part.until - part.since for part in union(Stretch(ACTIVE_CLOCK, *stretch) for stretch in stretches))
+
+
+class LanesOfDay(NamedTuple):
+    """A day, and the sessions that lie in it or reach into it, in rows."""
+
+    date: date
+    since: int
+    until: int
+    rows: list[list[Lane]]
+
+    @property
+    def sessions(self) -> list[Lane]:
+        """Return the day's sessions, the earliest first."""
+        return sorted((lane for row in self.rows for lane in row), key=lambda lane: (lane.since, lane.session.id))
+
+    @property
+    def active_ms(self) -> int:
+        """Return the time of the day in which at least one session was active."""
+        return covered(stretch for lane in self.sessions for stretch in self.within(lane))
+
+    def within(self, lane: Lane) -> list[tuple[int, int]]:
+        """Return what of a session's stretches lies in the day."""
+        found = [(max(since, self.since), min(until, self.until)) for since, until in lane.stretches]
+        return [(since, until) for since, until in found if since < until]
+
+
+def by_day(found: Sequence[Lane], wanted: Range, calendar: Calendar) -> list[LanesOfDay]:
+    """Return the range's days with the sessions that begin, were active or end in each.
+
+    So one whose start a person moved decades off is drawn there and where it was active, and not on each day between.
+    """
+    held: dict[int, list[Lane]] = {}
+    for lane in found:
+        first, last = calendar.date_of(lane.since), calendar.date_of(max(lane.since, lane.until - 1))
+        if first == last:
+            if wanted.first <= first <= wanted.last:
+                held.setdefault(first.toordinal(), []).append(lane)
+            continue
+        spans = [(lane.since, lane.since), *lane.stretches, (lane.until - 1, lane.until)]
+        dates = {
+            number
+            for since, until in spans
+            for number in range(*_dates(calendar, max(since, lane.since), max(until - 1, lane.since), wanted))
+        }
+        for number in dates:
+            held.setdefault(number, []).append(lane)
+    return [
+        LanesOfDay(day, *calendar.day(day), assign(held.get(number, ())))
+        for number in range(wanted.first.toordinal(), wanted.last.toordinal() + 1)
+        for day in (date.fromordinal(number),)
+    ]
+
+
+def _dates(calendar: Calendar, since: int, until: int, wanted: Range) -> tuple[int, int]:
+    """Return the first of the range's dates that a stretch lies in, and the one after the last, as ordinals."""
+    first, last = calendar.date_of(since), calendar.date_of(until)
+    return max(first, wanted.first).toordinal(), min(last, wanted.last).toordinal() + 1

@@ -15,6 +15,7 @@ def register(store_id: str, path: str) -> bool:
     if not _is_id(store_id):
         return False
     try:
+        os.makedirs(os.path.dirname(folder), 0o700, exist_ok=True)  # a mode is the last folder's only
         os.makedirs(folder, 0o700, exist_ok=True)
         descriptor = os.open(os.path.join(folder, store_id), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:

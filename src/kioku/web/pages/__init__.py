@@ -1,0 +1,1 @@
+"""The pages: each reads reports and says what its template shows."""
