@@ -2,19 +2,18 @@
 
 from random import Random
 
-import apsw
 import msgspec
 import pytest
 
 from kioku.models import SERVER_START
 from kioku.reports import gaps as reports
 from kioku.sessions import settling
-from kioku.store.opening import open_store
+from kioku.store.migrations import MIGRATIONS
 from kioku.times import DAY
 from tests.reports.test_continuity import NOW, many, take
 from tests.sessions.stage import HOUR, MINUTE, TIMEOUT, Stage, read, report
 
-_WITHOUT_MONTHS = 8  # the version of stores before months had their gaps
+(_MAKES_MONTHS,) = (statements for statements in MIGRATIONS if "CREATE TABLE month_gaps" in statements)
 
 
 def reference(stage: Stage, timeout: int) -> tuple[int, int]:
@@ -69,11 +68,8 @@ def test_pauses_of_a_store_of_the_version_before_are_the_same_before_and_after_i
         told = stage.store.read(reports.pauses)
         months = "SELECT month, active_ms FROM month_gaps"
         made = stage.store.read(lambda db: db.execute(months).fetchall())
-        stage.store.close()
-        db = apsw.Connection(stage.path)
-        db.execute(f"DROP TABLE month_gaps; PRAGMA user_version = {_WITHOUT_MONTHS}")
-        db.close()
-        stage.store = open_store(stage.path)
+        stage.store.write(lambda db: db.execute("DROP TABLE month_gaps"))
+        stage.store.write(lambda db: db.execute(_MAKES_MONTHS))
         assert stage.store.read(reports.pauses) == told
         settling.settle(stage.store)
         assert stage.store.read(reports.pauses) == told
