@@ -53,8 +53,8 @@ class Recap(msgspec.Struct, frozen=True, kw_only=True):
     `known` is what stands of all sessions, the newest first.
 
     `own` tells whether the person's Kioku made the store, or the person adopted it: otherwise nothing of it is the
-    person's. Nor is anything of a session that is `doubted`, of which a file tells that nobody vouches for. `beside` are sessions that ran at the same time. `failed` is the command or tool that failed last of all
-    calls.
+    person's. Nor is anything of a session that is `doubted`, of which only a file tells that nobody vouches for.
+    `beside` are sessions that ran at the same time. `failed` is the command or tool that failed last of all calls.
     """
 
     session: Session | None
