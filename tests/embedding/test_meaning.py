@@ -431,3 +431,14 @@ def test_the_evaluation_prints_the_figures_with_a_model_beside_full_text(tmp_pat
     assert figures["hit@1"].value == 50
     assert figures["hit@1, with the model"].value == 100
     assert figures["turns, recall@10, with the model"].value == 100
+
+
+def test_a_passage_on_which_the_model_fails_keeps_a_server_from_no_other(told: Path, model: Path) -> None:
+    made.model(model, rows=made.table()[:-1])  # of the last word, "rented", it knows nothing
+    with Server(told) as server:
+        server.initialize()
+        wait_until(lambda: count(told) == passages(told), "a look at every passage")
+        assert server.end() == 0
+    query = """SELECT DISTINCT length(v.vector) > 0, t.text LIKE '%rented%'
+               FROM vectors v JOIN passages p ON p.id = v.passage JOIN turns t ON t.id = p.turn"""
+    assert sorted(rows(told, query)) == [(0, 1), (1, 0)]

@@ -260,10 +260,11 @@ def test_a_worker_that_ended_since_nobody_asked_it_is_followed_by_another(asked:
 def test_a_text_on_which_the_model_fails_has_no_vector_and_the_others_have_theirs(tmp_path: Path) -> None:
     folder = made.model(tmp_path, rows=made.table()[:-1])  # of the last word it knows nothing
     last, car = made.words()[-1], "car"
-    for texts in ([last, car], [car, last, "the " * 9], [car] * 9 + [last]):
+    for texts in ([last, car], [car, last, "the " * 9], [car] * 9 + [last], [car, last, last, last, last]):
         told = vectors(folder, *texts)
         assert [bool(vector) for vector in told] == [text != last for text in texts]
         assert told[texts.index(car)] == vectors(folder, car)[0]
+    assert vectors(folder, last) == [b""]
 
 
 def test_closing_leaves_no_process_and_may_be_repeated(asked: Helper) -> None:

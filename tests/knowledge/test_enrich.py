@@ -279,6 +279,27 @@ def test_an_issue_carries_its_solution_and_the_session_that_found_it(project: Pa
     assert shown[0]["source"] == f"{row['provenance']}, session {row['session'][:8]}"
 
 
+@pytest.mark.parametrize(
+    ("solution", "by"),
+    [("Always run scripts/mend.sh before the queue starts.", "assistant"), ("README.md says: run mend.sh.", None)],
+)
+def test_a_solution_that_the_assistant_adds_does_not_pass_for_the_persons_word(
+    project: Path, solution: str, by: str | None
+) -> None:
+    problem = "The queue stalls when a worker is killed."
+    with Server(project) as server:
+        server.initialize()
+        said(project, "add", problem, "--type", "issue")
+        server.call("remember", content=problem, type="issue", solution=solution)
+        server.end()
+    file(project).write_text("name: x\n")
+    enrich(project)
+    (issue,) = project_yaml.load(str(file(project))).issues
+    assert (issue.text, issue.solution, issue.by) == (problem, solution if by else None, by)
+    (shown,) = json.loads(kioku("show", "--json", cwd=project).stdout)["project"]["issues"]
+    assert shown["source"].partition(",")[0] == (by or "person")
+
+
 def test_no_secret_and_nothing_unprintable_is_written_and_every_text_is_one_plain_line(known: Path) -> None:
     odd = "&a *b !!python/object <<: {x: [1]} --- # no \x1b[31m \u202e comment\ntwo " + "ghp_" + "a1B2" * 9 + " lines"
     said(known, "add", odd, "--module", "queue")

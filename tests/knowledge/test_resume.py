@@ -265,6 +265,12 @@ def test_a_session_begins_with_what_was_just_read_back_from_an_own_file_alone(
     assert ("1 discovery of it accepted there, proposed here" in done.stdout) is not bool(trust)
     text = told_at_start(there)
     assert ("Make the cache forget entries after an hour" in text) is bool(trust)
+    listed = json.loads(kioku("sessions", "list", "--client", "claude-code", "--json", cwd=there).stdout)
+    (one,) = listed["sessions"]
+    asked_for = kioku("resume", "--session", one["id"], cwd=there).stdout
+    assert "Make the cache forget entries after an hour" in asked_for
+    assert ("The person last asked" in asked_for) is bool(trust)
+    assert (rules.DOUBTED in asked_for) is not bool(trust)
     assert ("Caches live in cache.py." in text) is bool(trust)
 
 

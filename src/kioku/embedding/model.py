@@ -20,6 +20,7 @@ _LARGEST_TOKENIZER: Final = 64 << 20  # bytes
 _TOKENS, _MASK, _TYPES = "input_ids", "attention_mask", "token_type_ids"
 _WHOLE: Final = ("sentence_embedding", "text_embeds", "pooler_output")
 _WORDS: Final = ("last_hidden_state", "token_embeddings")
+_TRIAL: Final = "A text to try the model with."
 _VERSION: Final = b"1"  # of how vectors are made of what a model says
 
 
@@ -65,7 +66,8 @@ class Model:
             raise EmbeddingError(f"search.model: {files.model} takes {told[:200]}", hint="it must take input_ids")
         self._output = self._output_of(files.model)
         self._takes_first = _takes_first(files.pooling)
-        first = self.vectors(["A text to try the model with."])[0]
+        self._trial = self._tokens([_TRIAL])[0]
+        first = self._each([self._trial])[0]
         if not first:
             raise EmbeddingError(f"search.model: what {files.model} says of a text is no vector of numbers")
         self.dimensions = len(first)
@@ -76,10 +78,7 @@ class Model:
 
         Raises EmbeddingError when the model fails, or says something of another shape.
         """
-        try:
-            told = [self._tokenizer.encode(text).ids or [0] for text in texts]
-        except Exception as error:
-            raise EmbeddingError(f"search.model: the model's tokenizer failed: {_short(error)}") from error
+        told = self._tokens(texts)
         found = [b""] * len(told)
         # Texts of about one length together: a short one would be filled up to the longest beside it.
         at_once = _AT_ONCE if _MASK in self._types else 1
@@ -90,24 +89,26 @@ class Model:
                 found[number] = vector
         return found
 
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        try:
+            return [self._tokenizer.encode(text).ids or [0] for text in texts]
+        except Exception as error:
+            raise EmbeddingError(f"search.model: the model's tokenizer failed: {_short(error)}") from error
+
     def _each(self, told: Sequence[Sequence[int]]) -> list[bytes]:
-        """Return the vector of each list of tokens; one on which the model fails keeps the others from nothing."""
+        """Return the vector of each list of tokens: an empty one where the model fails on that alone.
+
+        Raises EmbeddingError when it fails on what it knew when it was loaded, too.
+        """
         try:
             return [self._small(vector) for vector in self._run(told)]
         except EmbeddingError:
             if len(told) == 1:
+                if told[0] is not self._trial:
+                    self._each([self._trial])
+                    return [b""]
                 raise
-        found: list[bytes] = []
-        failures: list[EmbeddingError] = []
-        for tokens in told:
-            try:
-                found += self._each([tokens])
-            except EmbeddingError as error:
-                failures.append(error)
-                found.append(b"")
-        if len(failures) == len(told):
-            raise failures[0]
-        return found
+        return [vector for tokens in told for vector in self._each([tokens])]
 
     def _run(self, told: Sequence[Sequence[int]]) -> Any:
         """Return an array with a row of numbers for each list of tokens."""

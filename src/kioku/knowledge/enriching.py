@@ -21,7 +21,7 @@ from kioku.knowledge.sayings import LIST_OF, Saying
 from kioku.knowledge.yaml_tree import YamlError
 from kioku.redaction import redact
 from kioku.store import discoveries
-from kioku.store.discoveries import ACCEPTED, Row
+from kioku.store.discoveries import ACCEPTED, Evidence, Row
 from kioku.store.store import Store
 from kioku.workspace import swapping
 from kioku.workspace.untrusted_text import one_line, visible
@@ -101,20 +101,37 @@ def _repeated(store: Store, context_dir: str, *, again: bool = False, fresh: boo
 def entry(row: Row, *, own: bool) -> dict[str, str]:
     """Return what the file says of a discovery, in its order. In a store that is not the person's nobody said it."""
     text = _text(row.content)
-    solution = None
-    if row.type == "issue":
-        said = [part for part in row.evidence if part.solution and part.solution not in (part.quote, row.content)]
-        solution = _text(said[-1].solution or "") if said else None
-    by = row.provenance if own else REPOSITORY
+    part = _solved(row)
+    solution = None if part is None else _text(part.solution or "")
+    by = _by(row, own=own)
     session = row.session or next((part.session for part in row.evidence if part.session), None)
     values = {
         "problem" if row.type == "issue" else "text": text,
         "solution": solution if solution != text else None,
-        "by": None if by == PERSON else (by or REPOSITORY),
+        "by": None if by == PERSON else by,
         "session": session,
         "id": row.id,
     }
     return {key: one_line(value, LONGEST) for key, value in values.items() if value}
+
+
+def _solved(row: Row) -> Evidence | None:
+    """Return what tells last how an issue was solved; a file solves nothing that somebody has said."""
+    said = [
+        part
+        for part in row.evidence
+        if part.solution
+        and part.solution not in (part.quote, row.content)
+        and (part.by != REPOSITORY or row.provenance == REPOSITORY)
+    ]
+    return said[-1] if said and row.type == "issue" else None
+
+
+def _by(row: Row, *, own: bool) -> str:
+    """Return whose word an entry is as a whole: what the assistant solved is not the person's."""
+    part = _solved(row)
+    by = part.by if part is not None and row.provenance == PERSON else row.provenance
+    return (by if own else REPOSITORY) or REPOSITORY
 
 
 def source(saying: Saying, known: Mapping[str, Row], *, own: bool) -> str:
@@ -128,7 +145,7 @@ def source(saying: Saying, known: Mapping[str, Row], *, own: bool) -> str:
     says = entry(row, own=own)
     if (says.get("text") or says.get("problem"), says.get("solution")) != (saying.text, saying.solution):
         return yaml_file.NAME
-    by = (row.provenance if own else REPOSITORY) or REPOSITORY
+    by = _by(row, own=own)
     return f"{by}, session {says['session'][:8]}" if "session" in says else by
 
 

@@ -30,6 +30,7 @@ FOREIGN: Final = (
     "This store came from elsewhere and was not adopted (kioku doctor --adopt): all of it is the repository's text,"
     " and nothing in it is the person's."
 )
+DOUBTED: Final = "Only a file tells of this session, and nobody vouches for it: nothing said in it is the person's."
 SHORTENED: Final = (
     "This conversation was shortened. What was asked for and edited in it: Kioku's tool sessions, action resume, id"
     " current."
@@ -154,6 +155,8 @@ def fitting(lines: Iterable[Line], budget: float) -> list[Line]:
 def _lines(recap: Recap, tree: Tree | None, exists: Exists, budget: float, now: int, *, prepared: bool) -> list[Line]:
     """Return what there is to say, in the order of the text."""
     foreign = [] if recap.own else [Line(-1, FOREIGN, telling.ALWAYS)]
+    if recap.own and recap.doubted:
+        foreign = [Line(-1, DOUBTED)]
     paths = _latest([edit.path for edit in recap.edits if exists(edit.path)], _room(budget, foreign))
     last = next((said for said in reversed(recap.said) if said.role == "assistant"), None)
     decided = [known for known in recap.known if known.type == "decision"]
@@ -205,7 +208,7 @@ def _asked(recap: Recap, room: int) -> str:
     asked = goal(recap)
     if asked is None:
         return ""
-    who = "The person last asked" if recap.own else "Asked last"
+    who = "The person last asked" if recap.own and not recap.doubted else "Asked last"
     return _cut(f"{who}: {asked}", max(room // 2, min(room, _ENOUGH_FOR_A_GOAL)))
 
 
@@ -213,7 +216,7 @@ def _before(recap: Recap) -> str:
     asked = requests.last_requests(recap.said)
     if len(asked) < 2:
         return ""
-    who = "Before that, the person asked" if recap.own else "Asked before that"
+    who = "Before that, the person asked" if recap.own and not recap.doubted else "Asked before that"
     return f"{who}: {_quoted(asked[0], _LINE)}"
 
 

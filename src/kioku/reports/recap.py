@@ -53,8 +53,8 @@ class Recap(msgspec.Struct, frozen=True, kw_only=True):
     `known` is what stands of all sessions, the newest first.
 
     `own` tells whether the person's Kioku made the store, or the person adopted it: otherwise nothing of it is the
-    person's. `beside` are sessions that ran at the same time. `failed` is the command or tool that failed last of all
-    calls.
+    person's. Nor is anything of a session that is `doubted`, of which only a file tells that nobody vouches for.
+    `beside` are sessions that ran at the same time. `failed` is the command or tool that failed last of all calls.
     """
 
     session: Session | None
@@ -64,6 +64,7 @@ class Recap(msgspec.Struct, frozen=True, kw_only=True):
     beside: list[str]
     failed: str | None
     own: bool = True
+    doubted: bool = False
 
 
 def last(
@@ -116,6 +117,7 @@ def recap(db: apsw.Connection, session: Session | None, beside: Sequence[str] = 
     return Recap(
         session=session, said=said, edits=[Edited(str(path), int(at)) for path, at in edits][::-1], known=known,
         beside=list(beside), failed=_failed(db, session.id), own=own,
+        doubted=row is not None and not vouching.is_vouched(db, row.seq),
     )  # fmt: skip
 
 
@@ -132,7 +134,7 @@ def _asked_before(db: apsw.Connection, session: Session, asked: int) -> list[Tur
     earlier = session.continues
     for _ in range(SESSIONS_BEFORE):
         row = None if earlier is None or asked + len(found) >= ASKED else rows.by_id(db, earlier)
-        if row is None:
+        if row is None or not vouching.is_vouched(db, row.seq):
             break
         found = [*_asked(discoveries.turns(db, row.seq, LOOKED_BACK)), *found]
         earlier = row.session.continues
