@@ -123,7 +123,7 @@ def test_health_alone_answers_whom_nobody_knows() -> None:
     [
         ("/", "", "/"), ("/kioku-1a2b/statistics", "range=week", "/kioku-1a2b/statistics?range=week"),
         ("//evil.com/", "", "/"), ("/\\evil.com", "", "/"), ("https://evil.com/", "", "/"), ("", "", "/"),
-        ("/a\r\nSet-Cookie: x", "", "/"),
+        ("/a\r\nSet-Cookie: x", "", "/"), ("/a?b#c", "d=e", "/a%3Fb%23c?d=e"), ("/記憶", "", "/%E8%A8%98%E6%86%B6"),
     ],
 )  # fmt: skip
 def test_a_redeemed_ticket_leads_to_this_server_alone(path: str, query: str, address: str) -> None:

@@ -41,6 +41,17 @@ def test_an_address_lets_one_browser_in_once_and_leads_to_the_project(recorded: 
         assert "project" in shown.text
 
 
+def test_a_browser_that_was_let_in_before_keeps_no_ticket_in_its_address(recorded: Path) -> None:
+    with Dashboard(recorded) as page:
+        assert page.get(page.path).status == 200
+        parts = urlsplit(another_start(recorded).stdout.strip())
+        again = page.get(f"{parts.path}?{parts.query}&range=week")
+        assert (again.status, again.headers["location"]) == (303, f"{parts.path}?range=week")
+        assert page.ask(f"{parts.path}?{parts.query}").status == 401
+        used = page.get(f"{parts.path}?{parts.query}")
+        assert (used.status, used.headers["location"], "set-cookie" in used.headers) == (303, parts.path, False)
+
+
 def test_every_answer_shuts_others_out(recorded: Path) -> None:
     with Dashboard(recorded) as page:
         for got in (

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 TICKET_LIVES: Final = 60_000  # ms
 _MOST_TICKETS: Final = 64  # that are open at once
@@ -125,4 +125,5 @@ def clean_address(path: str, query: str) -> str:
     parts = urlsplit(address)
     if parts.scheme or parts.netloc or not address.isprintable():
         address = "/"
+    address = quote(address)
     return f"{address}?{query}" if query else address

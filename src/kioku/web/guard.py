@@ -51,7 +51,8 @@ class Guard:
             _only(headers, "sec-fetch-site"), headers.get("cookie"), _only(headers, "authorization"),
         )  # fmt: skip
         answer = self._gate.judge(asked)
-        if answer is Answer.UNKNOWN and asked.method == "GET" and (leads := self._redeemed(scope)) is not None:
+        is_page = answer in (Answer.UNKNOWN, Answer.PERSON) and asked.method == "GET"
+        if is_page and (leads := self._redeemed(scope, is_known=answer is Answer.PERSON)) is not None:
             await leads(scope, receive, closed)
         elif answer in _REFUSED:
             await PlainTextResponse(_REFUSED[answer], answer.value)(scope, receive, closed)
@@ -59,18 +60,23 @@ class Guard:
             scope.setdefault("state", {})["known"] = answer is not Answer.ANYBODY
             await self._app(scope, receive, closed)
 
-    def _redeemed(self, scope: Scope) -> Response | None:
-        """Return the answer to an address with a ticket that works: a cookie, and the address without it."""
+    def _redeemed(self, scope: Scope, *, is_known: bool) -> Response | None:
+        """Return the answer to an address with a ticket that works: a cookie, and the address without it.
+
+        A browser that is let in already is led there with any ticket, and one that works is then used up: it would
+        stand in the address, and let others in.
+        """
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         tickets = [value for name, value in query if name == "ticket"]
         cookie = self._gate.redeem(tickets[0]) if len(tickets) == 1 else None
-        if cookie is None:
+        if cookie is None and not (is_known and tickets):
             return None
         rest = urlencode([(name, value) for name, value in query if name != "ticket"])
         response = Response(status_code=303, headers={"Location": clean_address(scope["path"], rest)})
-        response.set_cookie(
-            self._gate.cookie_name, cookie, max_age=COOKIE_LIVES, path="/", httponly=True, samesite="strict"
-        )
+        if cookie is not None:
+            response.set_cookie(
+                self._gate.cookie_name, cookie, max_age=COOKIE_LIVES, path="/", httponly=True, samesite="strict"
+            )
         return response
 
 

@@ -42,7 +42,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[tuple[int, int] | None, Store]] = {}
+        self._open: dict[str, _Kept] = {}
 
     def places(self) -> list[Place]:
         """Return every project of this machine whose store is there, by name, and the person's own store last."""
@@ -65,23 +65,30 @@ class Shelf:
 
     @contextmanager
     def opened(self, place: Place) -> Iterator[Store]:
-        """Give a project's store for reading; one whose file was replaced is opened anew. Raises StoreError."""
+        """Give a project's store for reading; one whose file was replaced is opened anew. Raises StoreError.
+
+        A store is closed once the last request that reads it is done, whoever found that it is of no more use.
+        """
         path = place.where.store_path
         with self._lock:
-            seen, store = self._open.get(path, (None, None))
-            if store is not None and seen != identity(path):
-                del self._open[path]
-                store.close()
-                store = None
-            if store is None:
+            kept = self._open.get(path)
+            if kept is not None and kept.seen != identity(path):
+                self._drop(path, kept)
+                kept = None
+            if kept is None:
                 seen = identity(path)
-                store = open_for_reading(path)
-                self._open[path] = seen, store
+                kept = self._open[path] = _Kept(seen, open_for_reading(path))
+            kept.readers += 1
         try:
-            yield store
+            yield kept.store
         except StoreError:
-            self._drop(path, store)
+            with self._lock:
+                self._drop(path, kept)  # so that the next request opens it anew
             raise
+        finally:
+            with self._lock:
+                kept.readers -= 1
+                self._close_if_unused(kept)
 
     def state(self, place: Place) -> str:
         """Return "ok" for a store that can be read, else why it cannot."""
@@ -95,16 +102,29 @@ class Shelf:
     def close(self) -> None:
         """Close every store."""
         with self._lock:
-            for _, store in self._open.values():
-                store.close()
-            self._open.clear()
+            for path, kept in list(self._open.items()):
+                self._drop(path, kept)
 
-    def _drop(self, path: str, store: Store) -> None:
-        """Forget a store that failed, so that the next request opens it anew."""
-        with self._lock:
-            if self._open.get(path, (None, None))[1] is store:
-                del self._open[path]
-        store.close()
+    def _drop(self, path: str, kept: "_Kept") -> None:
+        """Forget a store. The lock is held."""
+        if self._open.get(path) is kept:
+            del self._open[path]
+        kept.is_dropped = True
+        self._close_if_unused(kept)
+
+    def _close_if_unused(self, kept: "_Kept") -> None:
+        if kept.is_dropped and not kept.readers:
+            kept.store.close()
+
+
+class _Kept:
+    """A store that is open: the file that it was opened for, and how many requests read it now."""
+
+    def __init__(self, seen: tuple[int, int] | None, store: Store) -> None:
+        self.seen = seen
+        self.store = store
+        self.readers = 0
+        self.is_dropped = False
 
 
 def calendar_of(place: Place) -> Calendar:
