@@ -147,3 +147,15 @@ def test_what_cannot_be_shown_says_why(recorded: Path) -> None:
             got = page.get(path)
             assert (got.status, words in got.text) == (status, True), got.text
         assert page.get(page.path).status == 200
+
+
+def test_the_history_of_a_file_is_that_of_no_other(project: Path) -> None:
+    for name in ("a.py", "data.py", "[id].py"):
+        (project / name).write_text("print(1)\n")
+    with Server(project) as server:
+        server.initialize()
+        server.call("read_file", path="data.py")
+        server.call("read_file", path="[id].py")
+    with Dashboard(project) as page:
+        for name, words in (("a.py", "No session touched it"), ("data.py", "/session/"), ("%5Bid%5D.py", "/session/")):
+            assert words in page.get(f"{page.path}/file?path={name}").text

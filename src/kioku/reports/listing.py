@@ -27,8 +27,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     `since` and `until` are instants between which it began, `until` excluded. `branch` is the branch that it ended on.
     `file` is part of the path of a file that it touched, or with `*`, `?` or `[` a pattern for the whole path or what
-    follows one of its slashes. `text` is found in its title, its topics and what was said in it, in either case.
-    `longer_than_ms` is a bound of its active time, excluded. With `empty`, sessions without activity are listed too.
+    follows one of its slashes; `path` is the whole path of one. `text` is found in its title, its topics and what was
+    said in it, in either case. `longer_than_ms` is a bound of its active time, excluded. With `empty`, sessions
+    without activity are listed too.
     """
 
     since: int | None = None
@@ -36,6 +37,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     client: str | None = None
     branch: str | None = None
     file: str | None = None
+    path: str | None = None
     text: str | None = None
     status: str | None = None
     longer_than_ms: float | None = None
@@ -98,7 +100,7 @@ def _hidden(db: apsw.Connection, where: str, values: dict[str, Any], wanted: Wan
 
 def _conditions(db: apsw.Connection, wanted: Wanted) -> tuple[str, dict[str, Any]]:
     """Return what is wanted as SQL about `sessions s`, and its values."""
-    for name in ("client", "branch", "file", "text"):
+    for name in ("client", "branch", "file", "path", "text"):
         _require_text(name, getattr(wanted, name))
     for name in ("client", "branch"):
         require_known(db, name, getattr(wanted, name))
@@ -112,6 +114,8 @@ def _conditions(db: apsw.Connection, wanted: Wanted) -> tuple[str, dict[str, Any
     if wanted.file is not None:
         is_pattern = any(mark in wanted.file for mark in "*?[")
         conditions.append(_FILE.format(_GLOB if is_pattern else "instr(text, :file)"))
+    if wanted.path is not None:
+        conditions.append(_FILE.format("text = :path"))
     return " AND ".join(conditions) or "1", values
 
 

@@ -35,7 +35,7 @@ def values(shelf: Shelf, place: Place, words: str, order: str, now: int) -> dict
 
 def history(shelf: Shelf, place: Place, path: str, now: int) -> dict[str, Any]:
     """Return what the page shows of one file: the sessions that touched it, newest first. Raises StoreError."""
-    wanted = Wanted(file=path, limit=_HISTORY)
+    wanted = Wanted(path=path, limit=_HISTORY)
     with shelf.opened(place) as store:
         found = store.read(lambda db: listing(db, wanted, now=now, judge=place.judge)).sessions
     return {"path": path, "sessions": found, "is_cut": len(found) == _HISTORY}
