@@ -61,9 +61,13 @@ _PLAN = re.compile(
 _PASTED = re.compile(
     r"(?:implement the following|(?:here(?:'s| is| are)|this is|see|got|get|getting|from|following|below)\b.{0,80}"
     r"\b(?:plan|logs?|output|errors?|doc\w*|readme|review|comments?|spec\w*|feedback|trace\w*|message|file|text|says?|"
-    r"summary|report|issue|response|content\w*))\b.{0,40}:\s*$",
+    r"summary|report|issue|response|content\w*))\b.{0,40}:\s*$"
+    r"|^\W{0,3}(?:stdout|stderr|output|ausgabe|sortie|salida|saída|вывод)\b.{0,40}:\s*$"
+    r"|(?:\b(?:readme|contributing|changelog|docs?|documentation|file|page|doku\w*|datei|fichier|archivo|arquivo)\b"
+    r"|\b[\w./-]{1,60}\.(?:md|mdx|txt|rst|adoc|html?|ya?ml|toml|json)\b).{0,60}:\s*$",
     re.IGNORECASE,
 )
+_COMMAND = re.compile(r"\s*[$❯%]\s")  # and what it printed comes after it
 # What clients write in the person's place.
 _NOT_TYPED = (
     "this session is being continued", "base directory for this skill", "caveat: the messages below",
@@ -154,8 +158,11 @@ def _paragraphs(text: str, *, is_person: bool) -> Iterator[_Paragraph]:
         was_blank = False
         if _OUTPUT.match(line):
             yield from gathered()
+            if is_person and _COMMAND.match(line):
+                return
             continue
         if is_person and _PASTED.search(stripped[-200:]):
+            yield from gathered()
             return
         marker = _MARKER.match(line)
         if marker is not None:
