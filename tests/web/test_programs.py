@@ -1,6 +1,7 @@
 """The page for programs: JSON with its description, figures for Prometheus, and health."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,21 @@ def test_reports_are_those_of_the_command_line(page: Dashboard, home: Path, proj
     one = json.loads(ask(page, home, f"/api/{name}/session?id={listed['sessions'][0]['id'][:6]}").text)
     assert one["tools"] == {"read_file": 1, "remember": 1}
     assert [row["type"] for row in json.loads(ask(page, home, f"/api/{name}/discoveries").text)] == ["rule"]
+
+
+def test_what_a_store_that_is_not_the_persons_knows_counts_as_the_repositorys(
+    page: Dashboard, home: Path, project: Path
+) -> None:
+    name = page.path.strip("/")
+    db = sqlite3.connect(project / ".context" / "sessions.db")
+    with db:
+        db.execute("UPDATE discoveries SET state = 'accepted'")
+        db.execute("UPDATE meta SET value = 'fromelsewhere123' WHERE key = 'store_id'")
+    db.close()
+    page.end()
+    with Dashboard(project) as again:
+        (row,) = json.loads(ask(again, home, f"/api/{name}/discoveries").text)
+        assert (row["state"], row["provenance"]) == ("proposed", "repository")
 
 
 def test_what_cannot_be_answered_says_why(page: Dashboard, home: Path) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from kioku import __version__
 from kioku.errors import UsageError
+from kioku.knowledge.believing import believed
 from kioku.models import Session
 from kioku.reports import extent, lanes, sessions, statistics
 from kioku.reports.listing import Listing, Wanted, listing
@@ -129,7 +130,8 @@ def _timeline(asked: Asked) -> list[LaneOf]:
 
 def _discoveries(asked: Asked) -> list[discoveries.Row]:
     with asked.shelf.opened(asked.place) as store:
-        return store.read(discoveries.every)
+        registered = store.is_registered
+        return [believed(row, registered=registered) for row in store.read(discoveries.every)]
 
 
 ENDPOINTS: Final = (
