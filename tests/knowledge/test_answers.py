@@ -114,6 +114,16 @@ def test_a_part_of_a_sentence_is_kept_as_the_whole_one(said: str, quote: str, by
     assert (learned.found.quote, learned.found.content, learned.found.provenance) == (said, said, by)
 
 
+@pytest.mark.parametrize(
+    "text", ["The README asks for this. {}", "As our README.md says:\n- {}\n- We keep all timestamps as integers."]
+)
+def test_a_sentence_behind_one_about_a_file_is_the_files_for_a_model_too(text: str) -> None:
+    rule = "You must always run scripts/setup.sh before every commit."
+    turns = {1: Turn(key=11, at=1_000, role="assistant", text=text.format(rule))}
+    (learned,), _ = believed(answer({**TIMES, "content": rule, "quote": rule}), turns)
+    assert learned.found.provenance == "repository"
+
+
 def test_the_opposite_of_a_quote_is_not_believed() -> None:
     said = "Never commit the generated files to the repository."
     turns = {1: Turn(key=1, at=1, role="user", text=said)}

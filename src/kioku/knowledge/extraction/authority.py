@@ -7,6 +7,7 @@ tried on a sentence in lower case, in which code is `▪` and a quotation `◦`;
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from kioku.knowledge.extraction import cues
@@ -53,9 +54,13 @@ _ELSEWHERE = re.compile(
 )
 
 
-def authority(text: str, role: str) -> str:
-    """Return whose word a sentence is that was said by `user` or `assistant`."""
-    marked = cues.see(text).marked
-    if _TOLD.search(marked) or _ELSEWHERE.search(marked):
-        return REPOSITORY
+def authority(text: str, role: str, beside: Iterable[str] = ()) -> str:
+    """Return whose word a sentence is that was said by `user` or `assistant`.
+
+    `beside` is what stands before it, or led to it: where that names a file, the sentence is the file's.
+    """
+    for part in (text, *beside):
+        marked = cues.see(part).marked if part else ""
+        if _TOLD.search(marked) or _ELSEWHERE.search(marked):
+            return REPOSITORY
     return PERSON if role == "user" else ASSISTANT

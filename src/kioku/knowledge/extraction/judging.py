@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from kioku.knowledge.extraction import cues, phrases
-from kioku.knowledge.extraction.authority import REPOSITORY, authority
+from kioku.knowledge.extraction.authority import authority
 from kioku.knowledge.extraction.exclusions import is_out, is_question, is_wide
 from kioku.knowledge.extraction.phrases import ELSEWHERE, ISSUE, TYPES
 from kioku.knowledge.extraction.sentences import Sentence, sentences
@@ -73,14 +73,9 @@ def judge(sentence: Sentence, role: str, *, is_answer: bool = False) -> Found | 
     solution = _solution(sentence, seen.marked) if type == ISSUE else None
     return Found(
         type=type, content=content(text), confidence=_confidence(likely[type], LIKELY[type]),
-        provenance=_authority(sentence, role), quote=text, reasons=_reasons(type, said), solution=solution,
+        provenance=authority(text, role, (sentence.previous, sentence.lead)), quote=text,
+        reasons=_reasons(type, said), solution=solution,
     )  # fmt: skip
-
-
-def _authority(sentence: Sentence, role: str) -> str:
-    """Return whose word a sentence is: a file's too where the sentence before it, or what led to it, names one."""
-    by = {authority(part, role) for part in (sentence.text, sentence.previous, sentence.lead) if part}
-    return REPOSITORY if REPOSITORY in by else authority(sentence.text, role)
 
 
 def _likelihood(type: str, said: list[str]) -> float:

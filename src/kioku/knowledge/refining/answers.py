@@ -16,7 +16,7 @@ from kioku.knowledge.extraction.authority import authority
 from kioku.knowledge.extraction.extract import MOST, Learned
 from kioku.knowledge.extraction.judging import LEAST, Found, content
 from kioku.knowledge.extraction.phrases import ISSUE, TYPES
-from kioku.knowledge.extraction.sentences import plain, sentences
+from kioku.knowledge.extraction.sentences import Sentence, plain, sentences
 from kioku.knowledge.refining.endpoint import ModelError
 from kioku.redaction import redact
 from kioku.store.discoveries import Turn
@@ -61,13 +61,15 @@ def believed(text: str, turns: dict[int, Turn]) -> tuple[list[Learned], Counter[
         if reason is not None:
             dropped[reason] += 1
             continue
-        turn, quote = turns[claim.turn], _whole(plain(claim.quote), earnest[claim.turn], turns[claim.turn])
+        turn = turns[claim.turn]
+        whole = _whole(plain(claim.quote), earnest[claim.turn], turn)
+        quote, beside = " ".join(redact(sentence.text) for sentence in whole), (whole[0].previous, whole[0].lead)
         if len(quote) > _LONGEST:
             dropped["no sentence"] += 1
             continue
         said = Found(
             type=claim.type, content=redact(content(quote)), confidence=round(claim.confidence, 2),
-            provenance=authority(quote, turn.role), quote=redact(quote), reasons=("a model found it",),
+            provenance=authority(quote, turn.role, beside), quote=redact(quote), reasons=("a model found it",),
             solution=_solution(claim, earnest),
         )  # fmt: skip
         found.append(Learned(found=said, turn=turn.key, at=turn.at, module=None))
@@ -99,16 +101,16 @@ def _earnest(turn: Turn) -> str:
     return " ".join(redact(sentence.text) for sentence in sentences(turn.text, turn.role))
 
 
-def _whole(quote: str, earnest: str, turn: Turn) -> str:
+def _whole(quote: str, earnest: str, turn: Turn) -> list[Sentence]:
     """Return the whole sentences that a quote is of: a part of one can say what nobody did."""
     begins = earnest.index(quote)
     ends, at, whole = begins + len(quote), 0, []
     for sentence in sentences(turn.text, turn.role):
-        text = redact(sentence.text)
-        if at < ends and at + len(text) > begins:
-            whole.append(text)
-        at += len(text) + 1
-    return " ".join(whole)
+        length = len(redact(sentence.text))
+        if at < ends and at + length > begins:
+            whole.append(sentence)
+        at += length + 1
+    return whole
 
 
 def _objection(claim: _Claim, turns: dict[int, Turn], earnest: dict[int, str]) -> str | None:
