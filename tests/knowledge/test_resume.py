@@ -672,6 +672,27 @@ def test_what_a_prompt_holds_between_tags_is_left_out_and_tags_alone_are_no_goal
     assert rules.goal(recap(*[("user", "<a>" * 6_600)] * 40)) is None
 
 
+@pytest.mark.parametrize(("by", "provenance", "is_open"), [
+    ("assistant", "person", False), ("repository", "person", True), ("repository", "assistant", True),
+    ("repository", "repository", False),
+])  # fmt: skip
+def test_what_a_file_says_solves_no_issue_that_somebody_named(
+    project: Path, by: str, provenance: str, is_open: bool
+) -> None:
+    begin(project)
+    named, mended = {"quote": "It stalls.", "by": provenance, "at": 1}, {"quote": "Mended.", "by": by, "solution": "x"}
+    row = (provenance, json.dumps([named, mended], separators=(",", ":")))
+    with apsw.Connection(str(project / ".context" / "sessions.db")) as db:
+        db.execute(
+            """INSERT INTO discoveries
+               (id, type, content, confidence, state, provenance, created_at, updated_at, evidence)
+               VALUES ('i', 'issue', 'The cache stalls.', 0.9, 'accepted', ?, 1, 1, ?)""",
+            row,
+        )
+    db.close()
+    assert ("The cache stalls." in kioku("resume", cwd=project).stdout) == is_open
+
+
 def hostile(size: int) -> list[Recap]:
     """Return sessions of nests of tags and marks, each turn of about so many characters."""
     shapes = ["<a-b>", "<b>", "<x>" * 3 + "</x>", "</x-y>", "<p q ", "```\n", "~~~", "| ", "/x ", "? ", "<Ab.", "> "]

@@ -152,7 +152,8 @@ def stamp(db: apsw.Connection) -> str:
     return " ".join(map(str, (*(ended.fetchone() or ()), *(known.fetchone() or ()))))
 
 
-# When it was said, or the person accepted it: what is learned of old sessions today is no newer for that.
+# By when it was said, or the person accepted it: what is learned of old sessions today is no newer for that. What a
+# file says solves nothing that somebody has said.
 _KNOWN = """
 SELECT type, content, state, session_id,
   max(coalesce((SELECT max(part.value ->> '$.at')
@@ -161,7 +162,10 @@ SELECT type, content, state, session_id,
       CASE state WHEN 'accepted' THEN updated_at ELSE 0 END) AS at
 FROM discoveries d
 WHERE (state = 'accepted' OR (state = 'proposed' AND confidence >= ? AND provenance <> 'repository'))
-  AND NOT (type = 'issue' AND coalesce(evidence, '') LIKE '%"solution":"%')
+  AND NOT (type = 'issue' AND EXISTS (
+    SELECT 1 FROM json_each(CASE WHEN json_valid(d.evidence) THEN d.evidence ELSE '[]' END) part
+    WHERE part.type = 'object' AND part.value ->> '$.solution' IS NOT NULL
+      AND (provenance = 'repository' OR coalesce(part.value ->> '$.by', '') <> 'repository')))
 ORDER BY at DESC, updated_at DESC, id LIMIT ?"""
 
 _LAST_CALL = """
