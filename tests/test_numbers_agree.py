@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from kioku import times
-from kioku.cli.charts.dates import range_text
+from kioku.dates import range_text
 from kioku.days import Calendar
 from kioku.reports import extent, statistics
 from kioku.reports.heat import heat

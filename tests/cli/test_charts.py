@@ -10,10 +10,11 @@ from rich.cells import cell_len
 from kioku import times
 from kioku.cli.charts import bars, heat, lanes
 from kioku.cli.charts.bars import Row
-from kioku.cli.charts.dates import range_text
 from kioku.cli.charts.lanes import Axis, Piece
 from kioku.cli.charts.paper import ASCII, UNICODE, Line, Paper, beside, stacked, width_of
+from kioku.dates import range_text
 from kioku.days import Calendar
+from kioku.levels import level
 
 ENCODINGS = ("utf-8", "ascii", "latin-1", "cp437", "cp1252", "no-such-encoding")
 
@@ -118,9 +119,9 @@ def test_standing_bars_are_as_high_as_their_values() -> None:
 @given(values, values, values)
 def test_heat_grows_with_the_value_in_five_levels(one: int, other: int, most: int) -> None:
     less, more = sorted((min(one, most), min(other, most)))
-    assert 0 <= heat.level(less, most) <= heat.level(more, most) <= 4
-    assert (heat.level(more, most) == 0) == (more == 0)
-    assert most == 0 or heat.level(most, most) == 4
+    assert 0 <= level(less, most) <= level(more, most) <= 4
+    assert (level(more, most) == 0) == (more == 0)
+    assert most == 0 or level(most, most) == 4
 
 
 @given(papers, st.dates(date(1970, 1, 1), date(2040, 1, 1)), some_values)

@@ -82,6 +82,28 @@ def test_what_is_recorded_appears_on_an_open_page(browser: Browser, project: Pat
         visitor.close()
 
 
+def test_a_page_that_nobody_sees_waits_for_nothing_and_is_up_to_date_when_it_is_seen_again(
+    browser: Browser, project: Path
+) -> None:
+    shows = """hidden => {
+        Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with record(project) as server, Dashboard(project) as dashboard:
+        visitor = Visitor(browser, dashboard)
+        page = visitor.open(dashboard.path)
+        calls = page.locator(".card dd", has_text="calls")
+        before = calls.inner_text()
+        with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
+            page.evaluate(shows, True)
+        server.call("read_file", path="a.py")
+        assert calls.inner_text() == before
+        page.evaluate(shows, False)
+        expect(calls).not_to_have_text(before)
+        assert visitor.wrong == []
+        visitor.close()
+
+
 def test_without_scripts_all_figures_are_there(browser: Browser, project: Path) -> None:
     with record(project), Dashboard(project) as dashboard:
         texts = []

@@ -1,5 +1,7 @@
 """The page as a real process: who gets in, one instance for all, and its end."""
 
+import contextlib
+import http.client
 import json
 import signal
 import stat
@@ -9,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from kioku.web.access import HEADERS
-from tests.support import Server
+from tests.support import PATIENCE_S, Server
 from tests.web.pages import Dashboard, another_start
 
 
@@ -130,11 +132,33 @@ def test_another_program_at_the_port_is_not_taken_for_the_page(recorded: Path, h
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_it_is_told_to_also_with_pages_open(recorded: Path, number: signal.Signals, home: Path) -> None:
-    with Dashboard(recorded) as page:
-        assert page.get("/health").status == 200
+    with Dashboard(recorded) as page, contextlib.closing(http.client.HTTPConnection(page.host)) as open_page:
+        open_page.request("GET", "/events", headers={"Cookie": page.cookie})
+        stream = open_page.getresponse()
+        assert stream.readline() == b"retry: 2000\n"
         page.process.send_signal(number)
-        page.process.wait(timeout=30)
+        stream.read()  # to its end
+        page.process.wait(timeout=PATIENCE_S)
     assert not state(home).exists()
+
+
+def test_a_project_whose_store_came_from_elsewhere_opens_what_is_shown_and_says_so(recorded: Path, home: Path) -> None:
+    for known in (home / ".local" / "state" / "kioku" / "stores").iterdir():
+        known.unlink()
+    with Dashboard(recorded) as page:
+        assert page.path == "/"
+        assert page.get("/").status == 200
+        page.process.terminate()
+        assert "kioku doctor --adopt" in page.process.communicate(timeout=PATIENCE_S)[1]
+
+
+def test_a_state_folder_that_cannot_be_used_is_named(recorded: Path, home: Path) -> None:
+    lock = home / ".local" / "state" / "kioku" / "dashboard.lock"
+    lock.symlink_to(recorded / "a.py")
+    refused = another_start(recorded)
+    assert refused.returncode == 1
+    assert f"{lock} cannot be used" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_what_cannot_be_shown_says_why(recorded: Path) -> None:

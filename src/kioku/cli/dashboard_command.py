@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import webbrowser
 
 import click
@@ -34,7 +35,9 @@ def command(folder: str | None, all_projects: bool, port: int | None, no_browser
                 raise KiokuError(
                     f"the page is running at port {other.port} already", hint="leave --port out, or end that one"
                 )
-            _show(other.address(path, ticket), opens=opens)
+            _show(other.address(path, ticket), opens=False)
+            if opens:
+                webbrowser.open(other.address(path, ticket))
             return
         page = serving.Page(instance.bind(port))
         instance.announce(page.instance)
@@ -44,8 +47,8 @@ def command(folder: str | None, all_projects: bool, port: int | None, no_browser
 
 
 def _path(folder: str | None) -> str:
-    """Return the address of the project at hand; where there is none, or nothing was recorded, that of all."""
-    from kioku.web.shelf import name_of
+    """Return the address of the project at hand; that of all where there is none, or none that the page shows."""
+    from kioku.web.shelf import Shelf, name_of
 
     try:
         where = project.find(folder, settings.project_variables(), project.working_folder())
@@ -53,10 +56,15 @@ def _path(folder: str | None) -> str:
         if folder is not None:
             raise
         return "/"
-    return f"/{name_of(where)}" if os.path.lexists(where.store_path) else "/"
+    if not os.path.lexists(where.store_path):
+        return "/"
+    if Shelf().place(name_of(where)) is None:
+        note("note: this store came from elsewhere and is not shown until 'kioku doctor --adopt'")
+        return "/"
+    return f"/{name_of(where)}"
 
 
 def _show(address: str, *, opens: bool) -> None:
     print(address, flush=True)
-    if opens:
-        webbrowser.open(address)
+    if opens:  # in a thread: a browser in the terminal is waited for, and wants an answer meanwhile
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

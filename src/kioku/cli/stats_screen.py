@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 from kioku.cli.charts import bars, heat
 from kioku.cli.charts.bars import Row
-from kioku.cli.charts.dates import MONTHS, WEEKDAYS, day_text, range_text, short_text
 from kioku.cli.charts.paper import Line, Paper, beside, stacked, width_of
+from kioku.dates import MONTHS, WEEKDAYS, day_text, range_text, short_text
 from kioku.reports.extras import Extras
 from kioku.reports.statistics import Day, Share, Statistics
 from kioku.times import work_text

@@ -5,9 +5,9 @@ from datetime import date
 
 from kioku import times
 from kioku.cli.charts import lanes as charts
-from kioku.cli.charts.dates import day_text, range_text
 from kioku.cli.charts.lanes import Axis, Piece
 from kioku.cli.charts.paper import Line, Paper
+from kioku.dates import day_text, range_text
 from kioku.days import Calendar
 from kioku.models import Session
 from kioku.reports.lanes import Lane, LanesOfDay

@@ -1,4 +1,4 @@
-"""What was said in a session: what the person asked first, and what stands around a turn."""
+"""What was said in a session: what the person asked first, what was said last, and what stands around a turn."""
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -7,6 +7,8 @@ import apsw
 import msgspec
 
 from kioku.errors import UsageError
+from kioku.store import discoveries, sessions
+from kioku.store.discoveries import Turn
 from kioku.store.values import count, text
 from kioku.workspace.untrusted_text import one_line
 
@@ -39,6 +41,12 @@ class Said(msgspec.Struct, frozen=True):
     model: str | None
     text: str
     is_sought: bool
+
+
+def latest(db: apsw.Connection, session_id: str, *, limit: int = 60) -> list[Turn]:
+    """Return the last of what was said in a session, in order."""
+    row = sessions.by_id(db, session_id)
+    return [] if row is None else discoveries.turns(db, row.seq, limit)
 
 
 def around(db: apsw.Connection, session_id: str, turn: int) -> list[Said]:

@@ -13,9 +13,8 @@ from kioku.errors import UsageError
 from kioku.models import SOURCES, Session, TouchedFile
 from kioku.sessions import settling, sweep
 from kioku.sessions.lease import Verdict
-from kioku.store import discoveries, merges
+from kioku.store import merges
 from kioku.store import sessions as rows
-from kioku.store.discoveries import Turn
 from kioku.store.merges import Member
 from kioku.store.values import whole
 from kioku.summaries import ACTIVE_CLOCK, CALL
@@ -175,12 +174,6 @@ SELECT n.text, sum(c.number) FROM sessions s JOIN archived a ON a.session = s.se
 JOIN counts c ON c.session = s.seq AND c.kind = {CALL} JOIN names n ON n.id = c.name
 WHERE s.id = ? GROUP BY n.text
 ORDER BY 2 DESC, 1"""
-
-
-def said(db: apsw.Connection, session_id: str, *, limit: int = 60) -> list[Turn]:
-    """Return the last of what was said in a session, in order."""
-    row = db.execute("SELECT seq FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    return [] if row is None else discoveries.turns(db, row[0], limit)
 
 
 def tools(db: apsw.Connection, session_id: str) -> list[tuple[str, int]]:

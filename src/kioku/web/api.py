@@ -9,13 +9,14 @@ from kioku import __version__
 from kioku.errors import UsageError
 from kioku.knowledge.believing import believed
 from kioku.models import Session
-from kioku.reports import extent, lanes, sessions, statistics
+from kioku.reports import sessions
 from kioku.reports.listing import Listing, Wanted, listing
 from kioku.reports.sessions import Activity
 from kioku.reports.statistics import Statistics
 from kioku.store import discoveries
-from kioku.web.pages.timeline import require_short
-from kioku.web.shelf import Place, Shelf, calendar_of
+from kioku.web.pages.statistics import figures
+from kioku.web.pages.timeline import lanes_of
+from kioku.web.shelf import Place, Shelf, range_of
 
 MOST: Final = 1000  # sessions in one answer
 
@@ -84,11 +85,8 @@ class Endpoint(NamedTuple):
 
 def _sessions(asked: Asked) -> Listing:
     given = asked.given
-    calendar = calendar_of(asked.place)
     with asked.shelf.opened(asked.place) as store:
-        span = None
-        if "range" in given:
-            span = calendar.range(given["range"], asked.now, store.read(extent.earliest))
+        span = range_of(asked.place, store, given["range"], asked.now)[1] if "range" in given else None
         wanted = Wanted(
             since=span and span.since, until=span and span.until, client=given.get("client"),
             branch=given.get("branch"), file=given.get("file"), text=given.get("text"),
@@ -111,20 +109,13 @@ def _session(asked: Asked) -> OneSession:
 
 
 def _statistics(asked: Asked) -> Statistics:
-    calendar, words = calendar_of(asked.place), asked.given.get("range", "week")
-    calendar.range(words, asked.now)
     with asked.shelf.opened(asked.place) as store:
-        wanted = calendar.range(words, asked.now, store.read(extent.earliest))
-        return store.read(lambda db: statistics.statistics(db, wanted, calendar, now=asked.now))
+        return figures(asked.place, store, asked.given.get("range", "week"), asked.now).found
 
 
 def _timeline(asked: Asked) -> list[LaneOf]:
-    calendar, words = calendar_of(asked.place), asked.given.get("range", "today")
-    calendar.range(words, asked.now)
     with asked.shelf.opened(asked.place) as store:
-        wanted = calendar.range(words, asked.now, store.read(extent.earliest))
-        require_short(words, wanted)
-        found = store.read(lambda db: lanes.lanes(db, wanted, now=asked.now, judge=asked.place.judge))
+        found, _, _ = lanes_of(asked.place, store, asked.given.get("range", "today"), asked.now)
     return [LaneOf(lane.session, lane.stretches) for lane in found]
 
 

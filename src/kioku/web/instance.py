@@ -75,7 +75,8 @@ def bind(port: int | None) -> socket.socket:
 def alone() -> Iterator[None]:
     """Keep other starts of this account waiting: of two at once, the second finds the first."""
     path = os.path.join(_folder(), "dashboard.lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    with _reporting(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         locks.lock(descriptor)
         yield
@@ -145,6 +146,16 @@ def _path() -> str:
 
 def _folder() -> str:
     folder = user_folder("state")
-    os.makedirs(folder, 0o700, exist_ok=True)
-    os.chmod(folder, 0o700)  # it is ours alone, and may be older than this file
+    with _reporting(folder):
+        os.makedirs(folder, 0o700, exist_ok=True)
+        os.chmod(folder, 0o700)  # it is ours alone, and may be older than this file
     return folder
+
+
+@contextlib.contextmanager
+def _reporting(path: str) -> Iterator[None]:
+    """Turn what the system says into an error that names the file or folder."""
+    try:
+        yield
+    except OSError as error:
+        raise KiokuError(f"{path} cannot be used: {error.strerror or error}", hint="check its permissions") from error

@@ -1,13 +1,12 @@
 """Turning figures into pages: templates that escape whatever they are given, and the words that they use."""
 
-import datetime
 from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
 
 from kioku import times
-from kioku.web.pictures.heat import MONTHS, WEEKDAYS
+from kioku.dates import day_text, range_text
 from kioku.web.visible import visible
 from kioku.words import counted
 
@@ -28,12 +27,7 @@ def render(template: str, values: dict[str, Any]) -> str:
     return _TEMPLATES.get_template(template).render(values)
 
 
-def date_text(date: datetime.date) -> str:
-    """Write a date for people: `Tue 24 Nov 2026`."""
-    return f"{WEEKDAYS[date.weekday()]} {date.day} {MONTHS[date.month - 1]} {date.year}"
-
-
 _TEMPLATES.filters.update(
-    ago=times.ago_text, clock=times.local_text, counted=counted, date=date_text, duration=times.duration_text,
-    work=times.work_text,
+    ago=times.ago_text, clock=times.local_text, counted=counted, duration=times.duration_text, range=range_text,
+    date=lambda day: day_text(day, year=True), work=times.work_text,
 )  # fmt: skip

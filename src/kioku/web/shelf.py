@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kioku import project, settings
-from kioku.days import Calendar
+from kioku.days import Calendar, Range
 from kioku.errors import KiokuError, StoreError
 from kioku.project import Project
 from kioku.reports import extent
@@ -18,6 +18,7 @@ from kioku.sessions.lease import Verdict
 from kioku.store import registry
 from kioku.store.opening import open_for_reading
 from kioku.store.store import Store, identity
+from kioku.web.visible import visible
 
 OWN = "own"  # the name of the person's own store in addresses
 OWN_TITLE = "Without a project"
@@ -50,7 +51,7 @@ class Shelf:
         roots = [os.path.dirname(os.path.dirname(path)) for path in registry.stores() if path != mine.store_path]
         projects = [Project(root, root) for root in roots]
         found = [
-            Place(name_of(where), where.name, where, own=False)
+            Place(name_of(where), visible(where.name), where, own=False)
             for where in projects
             if os.path.lexists(where.store_path)
         ]
@@ -96,7 +97,7 @@ class Shelf:
             with self.opened(place) as store:
                 store.read(extent.earliest)
         except KiokuError as error:
-            return str(error)
+            return visible(error)
         return "ok"
 
     def close(self) -> None:
@@ -127,13 +128,17 @@ class _Kept:
         self.is_dropped = False
 
 
-def calendar_of(place: Place) -> Calendar:
-    """Return the person's days, as a project's commands have them. Raises SettingsError."""
-    return settings.load(None if place.own else place.where.context_dir).calendar
+def range_of(place: Place, store: Store, words: str, now: int) -> tuple[Calendar, Range]:
+    """Return the person's days, as a project's commands have them, and which of them are meant.
+
+    Raises UsageError for what is no range, SettingsError and StoreError.
+    """
+    calendar = settings.load(None if place.own else place.where.context_dir).calendar
+    return calendar, calendar.range(words, now, store.read(extent.earliest))
 
 
 def name_of(where: Project) -> str:
     """Return what a project is called in addresses: its folder's name, and a mark of its path that keeps two apart."""
     word = re.sub(r"[^a-z0-9]+", "-", where.name.casefold()).strip("-")[:40] or "project"
-    mark = hashlib.blake2b(os.fsencode(where.root), digest_size=2).hexdigest()
+    mark = hashlib.blake2b(os.fsencode(where.root), digest_size=4).hexdigest()
     return f"{word}-{mark}"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from kioku.errors import KiokuError
-from kioku.store.store import Store
+from kioku.store.store import identity
 from kioku.web.shelf import Place, Shelf
 
 EVERY: Final = 1.0  # seconds
@@ -48,30 +48,27 @@ class Watcher:
             _tell(news, None)
 
     async def _watch(self) -> None:
-        seen: dict[str, int | None] = {}
+        seen: dict[str, object] | None = None
         while self._waiting and not self._stopped:
             found = await asyncio.to_thread(self._versions)
-            for name, version in found.items():
-                if name in seen and seen[name] != version:
+            for name in [] if seen is None else found.keys() | seen.keys():
+                if seen is not None and found.get(name) != seen.get(name):
                     for news in self._waiting:
                         _tell(news, name)
             seen = found
             await asyncio.sleep(EVERY)
 
-    def _versions(self) -> dict[str, int | None]:
-        """Return a number for each store that changes when another process writes to it."""
+    def _versions(self) -> dict[str, object]:
+        """Return of each store what changes when another process writes to it, or another file takes its place."""
         return {place.name: self._version(place) for place in self._shelf.places()}
 
-    def _version(self, place: Place) -> int | None:
+    def _version(self, place: Place) -> object:
         try:
             with self._shelf.opened(place) as store:
-                return _data_version(store)
-        except KiokuError:
+                # The number is the connection's own, and begins anew with another file.
+                return identity(store.path), store.read(lambda db: int(db.pragma("data_version")))
+        except (KiokuError, OSError):
             return None
-
-
-def _data_version(store: Store) -> int:
-    return store.read(lambda db: int(db.pragma("data_version")))
 
 
 def _tell(news: "asyncio.Queue[str | None]", name: str | None) -> None:

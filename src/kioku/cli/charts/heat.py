@@ -5,20 +5,13 @@ from datetime import date, timedelta
 
 from rich.cells import cell_len
 
-from kioku.cli.charts.dates import MONTHS, WEEKDAYS
 from kioku.cli.charts.paper import Line, Paper
+from kioku.dates import MONTHS, WEEKDAYS
+from kioku.levels import level
 
-LEVELS = 5
 _STYLES = ("dim", "green", "green", "green", "bold green")
 _YEAR = 54  # weeks that a year can touch
 _GUTTER = 5  # cells of a weekday's name and the space around it
-
-
-def level(value: float, most: float) -> int:
-    """Return the level of a value, from 0 for none to 4 for the upper quarter of what there is at most."""
-    if value <= 0 or most <= 0:
-        return 0
-    return min(LEVELS - 1, 1 + int(value / most * (LEVELS - 1)))
 
 
 def strip(paper: Paper, days: Sequence[tuple[date, float]]) -> list[Line]:

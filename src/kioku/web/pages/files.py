@@ -3,12 +3,11 @@
 from typing import Any, Final
 
 from kioku.errors import UsageError
-from kioku.reports import extent, statistics
 from kioku.reports.extras import ORDERS, Extras
 from kioku.reports.heat import heat
 from kioku.reports.listing import Wanted, listing
-from kioku.web.pages.statistics import RANGES
-from kioku.web.shelf import Place, Shelf, calendar_of
+from kioku.web.pages.statistics import RANGES, figures
+from kioku.web.shelf import Place, Shelf
 
 _SHOWN: Final = 200
 _HISTORY: Final = 100
@@ -18,11 +17,8 @@ def values(shelf: Shelf, place: Place, words: str, order: str, now: int) -> dict
     """Return what the page shows of a range. Raises UsageError for what is no range or no order, and StoreError."""
     if order not in ORDERS:
         raise UsageError(f"files are not ordered by '{order[:40]}'", hint=f"there are: {', '.join(ORDERS)}")
-    calendar = calendar_of(place)
-    calendar.range(words, now)
     with shelf.opened(place) as store:
-        wanted = calendar.range(words, now, store.read(extent.earliest))
-        found = store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now))
+        found, _, wanted, _ = figures(place, store, words, now)
         extras = Extras(order=order, heat=store.read(lambda db: heat(db, wanted)))
     files = extras.ordered(found.files)
     weights = {"reads": lambda f: f.reads, "edits": lambda f: f.edits, "heat": extras.heat_of}[order]

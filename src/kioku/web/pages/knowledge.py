@@ -8,11 +8,10 @@ from kioku import finding
 from kioku.errors import KiokuError
 from kioku.knowledge.believing import believed
 from kioku.knowledge.extraction.phrases import TYPES
-from kioku.reports import extent
 from kioku.reports.search.wanted import END, KINDS, START, Hit, Query
 from kioku.store import discoveries
 from kioku.store.discoveries import ACCEPTED, STATES, Row
-from kioku.web.shelf import Place, Shelf, calendar_of
+from kioku.web.shelf import Place, Shelf, range_of
 from kioku.web.visible import visible
 
 _SHOWN: Final = 200
@@ -66,9 +65,8 @@ def values(shelf: Shelf, place: Place, asked: Asked, now: int) -> dict[str, Any]
 
 
 def _search(shelf: Shelf, place: Place, asked: Asked, now: int) -> dict[str, Any]:
-    calendar = calendar_of(place)
     with shelf.opened(place) as store:
-        span = calendar.range(asked.date, now, store.read(extent.earliest)) if asked.date else None
+        span = range_of(place, store, asked.date, now)[1] if asked.date else None
         query = Query(
             text=asked.text, kinds=(asked.kind,) if asked.kind in KINDS else KINDS, since=span and span.since,
             until=span and span.until, client=asked.client or None, branch=asked.branch or None,

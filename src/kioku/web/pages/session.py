@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from kioku import surroundings, times
 from kioku.knowledge.believing import believed
-from kioku.reports import continuity, sessions
+from kioku.reports import continuity, said, sessions
 from kioku.sessions import continuity as rules
 from kioku.store import discoveries
 from kioku.web.pictures import lanes as pictures
@@ -25,7 +25,7 @@ def values(shelf: Shelf, place: Place, session_id: str, now: int) -> dict[str, A
             "files": store.read(lambda db: sessions.files(db, session.id)),
             "tools": store.read(lambda db: sessions.tools(db, session.id)),
             "latest": store.read(lambda db: sessions.activities(db, session.id, limit=_ACTIVITIES)),
-            "turns": [turn for turn in store.read(lambda db: sessions.said(db, session.id)) if turn.text.strip()],
+            "turns": [turn for turn in store.read(lambda db: said.latest(db, session.id)) if turn.text.strip()],
             "discoveries": [
                 believed(row, registered=store.is_registered)
                 for row in store.read(discoveries.every)

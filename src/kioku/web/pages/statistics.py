@@ -1,30 +1,46 @@
 """How much was done, when, and on what: the figures of `kioku stats`, and pictures of them."""
 
 import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kioku import surroundings
-from kioku.days import Calendar
-from kioku.reports import extent, statistics
+from kioku.dates import MONTHS, short_text
+from kioku.days import Calendar, Range
+from kioku.reports import statistics
 from kioku.reports.periods import periods
 from kioku.reports.statistics import Statistics
+from kioku.store.store import Store
 from kioku.web.pictures import bars, heat
 from kioku.web.pictures.bars import Bar
-from kioku.web.shelf import Place, Shelf, calendar_of
+from kioku.web.shelf import Place, Shelf, range_of
 
 RANGES: Final = ("today", "yesterday", "week", "last week", "month", "last month", "year", "last year", "all")
 _DAYS: Final = 62  # that have a bar each; of more, weeks and then months
 _WEEKS: Final = 70
 
 
+class Figures(NamedTuple):
+    """The figures of a range, its days, and what could not be known of them."""
+
+    found: Statistics
+    calendar: Calendar
+    wanted: Range
+    remarks: list[str]
+
+
+def figures(place: Place, store: Store, words: str, now: int) -> Figures:
+    """Return the figures of a range. Raises UsageError for what is no range, and StoreError."""
+    remarks: list[str] = []
+    calendar, wanted = range_of(place, store, words, now)
+    modules = None if place.own else surroundings.modules(place.where, remarks.append)
+    found = store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now, modules=modules))
+    return Figures(found, calendar, wanted, remarks)
+
+
 def values(shelf: Shelf, place: Place, words: str, now: int) -> dict[str, Any]:
     """Return what the page shows of a range. Raises UsageError for what is no range, and StoreError."""
-    calendar, remarks = calendar_of(place), list[str]()
-    calendar.range(words, now)
     with shelf.opened(place) as store:
-        wanted = calendar.range(words, now, store.read(extent.earliest))
-        modules = None if place.own else surroundings.modules(place.where, remarks.append)
-        found = store.read(lambda db: statistics.statistics(db, wanted, calendar, now=now, modules=modules))
+        found, calendar, wanted, remarks = figures(place, store, words, now)
         has_commits = found.sessions and not place.own
         commits = surroundings.commits_of_range(place.where, store, found) if has_commits else None
     worked = sum(bool(day.clocks.union_ms) for day in found.days)
@@ -48,9 +64,8 @@ def _bars(found: Statistics, place: Place) -> Any:
 
 def _short(name: str, unit: str) -> str:
     if unit == "day":
-        date = datetime.date.fromisoformat(name)
-        return f"{date.day} {heat.MONTHS[date.month - 1]}"
-    return name if unit == "week" else f"{heat.MONTHS[int(name[5:7]) - 1]} {name[:4]}"
+        return short_text(datetime.date.fromisoformat(name))
+    return name if unit == "week" else f"{MONTHS[int(name[5:7]) - 1]} {name[:4]}"
 
 
 def _address(place: Place, name: str) -> str | None:

@@ -7,12 +7,13 @@ from markupsafe import Markup
 from kioku import times
 from kioku.days import Calendar, Range
 from kioku.errors import UsageError
-from kioku.reports import extent, lanes
+from kioku.reports import lanes
 from kioku.reports.lanes import Lane, LanesOfDay
+from kioku.store.store import Store
 from kioku.web.pages.statistics import RANGES
 from kioku.web.pictures import lanes as pictures
 from kioku.web.pictures.lanes import Axis, Piece
-from kioku.web.shelf import Place, Shelf, calendar_of
+from kioku.web.shelf import Place, Shelf, range_of
 
 LONGEST: Final = 31  # days that are drawn one by one
 _KINDS: Final = 6
@@ -28,12 +29,8 @@ class Drawn(NamedTuple):
 
 def values(shelf: Shelf, place: Place, words: str, now: int) -> dict[str, Any]:
     """Return what the page shows of a range. Raises UsageError for what is no range, or too long to be drawn."""
-    calendar = calendar_of(place)
-    calendar.range(words, now)
     with shelf.opened(place) as store:
-        wanted = calendar.range(words, now, store.read(extent.earliest))
-        require_short(words, wanted)
-        found = store.read(lambda db: lanes.lanes(db, wanted, now=now, judge=place.judge))
+        found, calendar, wanted = lanes_of(place, store, words, now)
     days = lanes.by_day(found, wanted, calendar)
     clients = sorted({lane.session.client or "" for lane in found})
     kinds = {client: number % _KINDS for number, client in enumerate(clients)}
@@ -44,10 +41,12 @@ def values(shelf: Shelf, place: Place, words: str, now: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def require_short(words: str, wanted: Range) -> None:
-    """Raise UsageError for a range that is too long to be drawn."""
+def lanes_of(place: Place, store: Store, words: str, now: int) -> tuple[list[Lane], Calendar, Range]:
+    """Return the sessions of a range that is not too long to be drawn, and its days."""
+    calendar, wanted = range_of(place, store, words, now)
     if (wanted.last - wanted.first).days >= LONGEST:
         raise UsageError(f"{words} is too long for a timeline", hint=f"at most {LONGEST} days; see the statistics")
+    return store.read(lambda db: lanes.lanes(db, wanted, now=now, judge=place.judge)), calendar, wanted
 
 
 def _picture(day: LanesOfDay, calendar: Calendar, kinds: dict[str, int], place: Place) -> Markup:

@@ -6,23 +6,15 @@ from typing import Final
 
 from markupsafe import Markup
 
+from kioku.dates import MONTHS, WEEKDAYS, day_text
+from kioku.levels import level
 from kioku.times import work_text
 from kioku.web.pictures.svg import element, link, picture, words
 
-LEVELS: Final = 5
-MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _CELL: Final = 15
 _SIZES: Final = (3, 6, 8, 10, 12)  # of the square in a cell, by level
 _LEFT: Final = 34
 _TOP: Final = 18
-
-
-def level(value: float, most: float) -> int:
-    """Return the level of a value, from 0 for none to 4 for the upper quarter of what there is at most."""
-    if value <= 0 or most <= 0:
-        return 0
-    return min(LEVELS - 1, 1 + int(value / most * (LEVELS - 1)))
 
 
 def calendar(days: Sequence[tuple[datetime.date, int]], href: Callable[[datetime.date], str | None]) -> Markup:
@@ -37,14 +29,15 @@ def calendar(days: Sequence[tuple[datetime.date, int]], href: Callable[[datetime
         if (date.day == 1 and week - named >= 3) or (date == first and date.day < 22):
             shapes.append(words(_LEFT + week * _CELL, 11, MONTHS[date.month - 1]))
             named = week
-        label = f"{_date(date)}: {work_text(ms)} active" if ms else f"{_date(date)}: nothing"
+        done = f"{work_text(ms)} active" if ms else "nothing"
+        label = f"{day_text(date, year=True)}: {done}"
         x, y = _LEFT + week * _CELL, _TOP + row * _CELL
         if ms:
             shapes.append(link(href(date), label, _square(x, y, level(ms, most))))
         else:
             shapes.append(_square(x, y, 0, label))
     weeks = (last - monday).days // 7 + 1
-    title = f"Active time by day, {_date(first)} to {_date(last)}"
+    title = f"Active time by day, {day_text(first, year=True)} to {day_text(last, year=True)}"
     return picture(_LEFT + weeks * _CELL, _TOP + 7 * _CELL, title, *shapes, links=True)
 
 
@@ -67,7 +60,3 @@ def _square(x: float, y: float, found: int, title: str | None = None) -> Markup:
     margin = (_CELL - size) / 2
     named = f"heat{found}"
     return element("rect", x=x + margin, y=y + margin, width=size, height=size, rx=1, class_=named, title=title)
-
-
-def _date(date: datetime.date) -> str:
-    return f"{WEEKDAYS[date.weekday()]} {date.day} {MONTHS[date.month - 1]} {date.year}"

@@ -13,8 +13,10 @@ async function refresh() {
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
   if (!fresh) return;
+  const open = [...main().querySelectorAll("details")].map((part) => part.open);
   const focused = document.activeElement && main().contains(document.activeElement) ? place(document.activeElement) : null;
   main().replaceChildren(...fresh.childNodes);
+  main().querySelectorAll("details").forEach((part, number) => { if (number in open) part.open = open[number]; });
   if (focused) main().querySelectorAll(focused.kind)[focused.number]?.focus({ preventScroll: true });
 }
 
@@ -24,19 +26,22 @@ function place(element) {
 }
 
 function isTyping() {
-  const element = document.activeElement;
-  return element instanceof HTMLInputElement && main().contains(element);
+  return document.activeElement?.matches("#main :is(input, select)") ?? false;
 }
 
-let due = null;
+let busy = false; // one look at a time: an old answer must not come after a newer one
 let missed = false;
 
-function told() {
-  if (document.hidden || isTyping()) {
-    missed = true;
-  } else if (due === null) {
-    due = setTimeout(() => { due = null; missed = false; refresh().catch(() => {}); }, SOON / 4);
+async function told() {
+  missed = true;
+  if (busy || document.hidden || isTyping()) return;
+  busy = true;
+  while (missed && !document.hidden && !isTyping()) {
+    missed = false;
+    await refresh().catch(() => {});
+    await new Promise((done) => setTimeout(done, SOON));
   }
+  busy = false;
 }
 
 function duration(ms) {
@@ -55,11 +60,19 @@ function tick() {
 
 if (main()?.hasAttribute("data-live")) {
   const project = location.pathname.split("/")[1];
-  const news = new EventSource("/events");
-  news.addEventListener("recorded", (event) => {
-    if (!project || event.data === project) told();
-  });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && missed) told(); });
+  let news = null;
+  // A page that nobody sees holds no connection: a browser has six for all of its tabs.
+  const listen = () => {
+    if (document.hidden) {
+      news?.close();
+      news = null;
+    } else if (news === null) {
+      news = new EventSource("/events");
+      news.addEventListener("recorded", (event) => { if (!project || event.data === project) told(); });
+    }
+  };
+  listen();
+  document.addEventListener("visibilitychange", () => { listen(); if (!document.hidden) told(); });
   document.addEventListener("focusout", () => { if (missed) told(); });
   setInterval(tick, 1000);
 }
