@@ -21,7 +21,7 @@ from kioku.cli.output import (
 from kioku.cli.refine_command import command as refine_command
 from kioku.errors import UsageError
 from kioku.knowledge import discoveries, learning
-from kioku.knowledge.believing import believed
+from kioku.knowledge.believing import believed, surest_first
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.store import discoveries as stored
 from kioku.store.discoveries import ACCEPTED, REJECTED, STATES, Row
@@ -83,7 +83,7 @@ def list_(
         and module in (None, row.module or "")
         and (session is None or any((part.session or "").lower().startswith(session.lower()) for part in _said(row)))
     ]
-    fitting.sort(key=lambda row: (row.state != ACCEPTED, -(row.confidence or 0), -row.created_at, row.id))
+    fitting.sort(key=surest_first)
     if as_json:
         print_json({"discoveries": [_json(row) for row in fitting[:limit]], "found": len(fitting)})
         return

@@ -92,7 +92,7 @@ class Model:
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         try:
             return [self._tokenizer.encode(text).ids or [0] for text in texts]
-        except Exception as error:
+        except Exception as error:  # as when it was loaded
             raise EmbeddingError(f"search.model: the model's tokenizer failed: {_short(error)}") from error
 
     def _each(self, told: Sequence[Sequence[int]]) -> list[bytes]:
@@ -123,7 +123,7 @@ class Model:
             fed = {name: given[name].astype(type) for name, type in self._types.items()}
             (said,) = self._session.run([self._output], fed)
             said = numpy.asarray(said, dtype=numpy.float32)
-        except Exception as error:
+        except Exception as error:  # as when it was loaded
             raise EmbeddingError(f"search.model: the model failed: {_short(error)}") from error
         if said.ndim == 3 and said.shape[:2] == ids.shape:
             weights = mask[:, :, None].astype(numpy.float32)

@@ -6,7 +6,7 @@ from markupsafe import Markup, escape
 
 from kioku import finding
 from kioku.errors import KiokuError
-from kioku.knowledge.believing import believed
+from kioku.knowledge.believing import believed, surest_first
 from kioku.knowledge.extraction.phrases import TYPES
 from kioku.reports.search.wanted import END, KINDS, START, Hit, Query
 from kioku.store import discoveries
@@ -50,7 +50,7 @@ def values(shelf: Shelf, place: Place, asked: Asked, now: int) -> dict[str, Any]
         and asked.type in ("", row.type)
         and asked.module in ("", row.module)
     ]
-    fitting.sort(key=lambda row: (row.state != ACCEPTED, -(row.confidence or 0), -row.created_at, row.id))
+    fitting.sort(key=surest_first)
     found: dict[str, Any] = {"hits": [], "behind": 0, "problem": None}
     if asked.text.strip():
         try:
